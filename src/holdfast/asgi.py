@@ -1,0 +1,222 @@
+# One request: begin, hand the scope on, commit just before the head of the response, and once more at its end if the
+# session was changed in between. Everything that knows HTTP is here; everything that knows sessions is not.
+"""Sessions for any ASGI application: HTTP and WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from holdfast.errors import InvalidOption, SessionConflict, StoreUnavailable
+from holdfast.facts import RequestFacts
+from holdfast.manager import Sessions
+from holdfast.session import Session, of_slot
+
+__all__ = ["SessionMiddleware"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: The messages that carry the head of a response, and so are the last moment for a cookie.
+_HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+
+#: What a visitor is told while the store is down. A minute is short for a person and long for a restart.
+_UNAVAILABLE = b"The session store cannot be reached. Please try again in a moment.\n"
+_UNAVAILABLE_HEADERS = [
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"content-length", str(len(_UNAVAILABLE)).encode()),
+    (b"retry-after", b"10"),
+    (b"cache-control", b"no-store"),
+]
+
+_SENT = "the response has been sent, so nothing would store this change. Change the session before you respond"
+
+
+class SessionMiddleware:
+    """Gives each request of ``app`` its session, as ``scope["session"]``.
+
+    ``sessions`` is the manager; or give its options here, as keyword arguments. ``lazy=True`` loads nothing ahead:
+    a handler that wants the session awaits ``holdfast.starlette.load(request)`` first, and a route that does not
+    never asks the store.
+
+    A request that has a session already, from a middleware outside this one, keeps it (express-session).
+    """
+
+    def __init__(self, app: ASGIApp, sessions: Sessions | None = None, *, lazy: bool = False, **options: Any) -> None:
+        if sessions is not None and options:
+            raise InvalidOption(min(options), "given beside sessions=", "Give it to Sessions(...).")
+        if sessions is not None and not isinstance(sessions, Sessions):
+            raise InvalidOption("sessions", f"{type(sessions).__name__} is no Sessions", "Create one: Sessions(secret=...).")
+        if sessions is None and "secret" not in options:
+            raise InvalidOption("sessions", "there is none", "Give sessions=Sessions(secret=..., store=...).")
+        self.app = app
+        self.sessions = Sessions(**options) if sessions is None else sessions
+        self._lazy = lazy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self.app(scope, receive, send)
+            await _maybe(self.sessions.close())
+        elif kind not in ("http", "websocket") or scope.get("session") is not None or not self.sessions.covers(scope["path"]):
+            await self.app(scope, receive, send)
+        else:
+            await _Request(self, scope, receive, send).serve()
+
+
+class _Request:
+    """One request on its way through the application."""
+
+    __slots__ = ("app", "head_sent", "lazy", "receive", "refused", "scope", "send", "session", "sessions", "stored")
+
+    def __init__(self, middleware: SessionMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+        self.app = middleware.app
+        self.sessions = middleware.sessions
+        self.lazy = middleware._lazy
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.head_sent = False
+        #: Whether the visitor was told that the store is down; what the application still sends is not sent.
+        self.refused = False
+        #: Whether the session may be stored at all: not if it stands in for one that could not be loaded.
+        self.stored = True
+
+    async def serve(self) -> None:
+        try:
+            self.session = await self._begin()
+        except StoreUnavailable:
+            await self._refuse()
+            return
+        self.scope["session"] = self.session
+        try:
+            await self.app(self.scope, self.receive, self._send)
+            if self.head_sent and not self.refused:
+                await self._commit_again()
+        except StoreUnavailable:
+            if self.head_sent or self.sessions.options.on_store_error == "raise":
+                raise
+            await self._refuse()
+        finally:
+            self.session.end(_SENT)
+
+    async def _begin(self) -> Session:
+        header = cookie_header(self.scope)
+        if self.lazy:
+            return self.sessions.begin_lazy(header, self._facts)
+        try:
+            session = self.sessions.begin_async(header, self._facts)
+            return session if isinstance(session, Session) else await session
+        except StoreUnavailable:
+            if self.sessions.options.on_store_error != "anonymous":
+                raise
+            self.stored = False
+            return self.sessions.anonymous(self._facts)
+
+    def _facts(self) -> RequestFacts:
+        return facts_of(self.scope)
+
+    async def _send(self, message: Message) -> None:
+        if self.refused:
+            return
+        if message["type"] in _HEADS:
+            try:
+                await self._commit_before(message)
+            except StoreUnavailable:
+                if self.sessions.options.on_store_error == "raise":
+                    raise
+                if self.sessions.options.on_store_error != "anonymous":
+                    await self._refuse()
+                    return
+            self.head_sent = True
+            self.session._headless = True
+            self.session._accessed = False
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._commit_again()
+        await self.send(message)
+
+    async def _commit_before(self, message: Message) -> None:
+        slot = of_slot(self.scope.get("session"))
+        cookie = await self._commit(released=slot is None)
+        if cookie is not None:
+            headers = message["headers"] = list(message.get("headers", ()))
+            headers.append((b"set-cookie", cookie.encode("latin-1")))
+            forbid_storing(headers)
+            vary(headers)
+        elif self.session._accessed:
+            headers = message["headers"] = list(message.get("headers", ()))
+            vary(headers)
+
+    async def _commit(self, released: bool = False) -> str | None:
+        if not self.stored or self.session._loader is not None:
+            return None
+        cookie = self.sessions.commit_async(self.session, released=released)
+        return cookie if cookie is None or isinstance(cookie, str) else await cookie
+
+    async def _commit_again(self) -> None:
+        """Store what changed after the head was sent: while a body was streamed, or a WebSocket was open."""
+        session = self.session
+        if session._accessed and of_slot(self.scope.get("session")) is not None:
+            await self._commit()
+            session._accessed = False
+
+    async def _refuse(self) -> None:
+        if self.sessions.options.on_store_error == "raise":
+            raise
+        self.refused = True
+        if self.scope["type"] == "websocket":
+            # 1013, "try again later" (IANA WebSocket close codes); before the handshake servers answer 403.
+            await self.send({"type": "websocket.close", "code": 1013})
+            return
+        await self.send({"type": "http.response.start", "status": 503, "headers": list(_UNAVAILABLE_HEADERS)})
+        await self.send({"type": "http.response.body", "body": _UNAVAILABLE})
+
+
+async def _maybe(answer: Any) -> None:
+    if hasattr(answer, "__await__"):
+        await answer
+
+
+def cookie_header(scope: Scope) -> bytes:
+    """Return the Cookie header of a request; several lines, as HTTP/2 may send, are joined (RFC 9113 8.2.3)."""
+    header = b""
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            header = header + b"; " + value if header else value
+    return header
+
+
+def facts_of(scope: Scope) -> RequestFacts:
+    """Return the facts of an ASGI request."""
+    client = scope.get("client")
+    return RequestFacts(
+        method=scope.get("method", "GET"),
+        path=scope["path"],
+        scheme=scope.get("scheme", "http"),
+        headers=tuple((bytes(name), bytes(value)) for name, value in scope["headers"]),
+        client=client[0] if client else None,
+        raw=scope,
+    )
+
+
+def vary(headers: list[tuple[bytes, bytes]]) -> None:
+    """Say that the response depends on the cookie, in addition to what it depends on already (RFC 9110 12.5.5)."""
+    for position, (name, value) in enumerate(headers):
+        if name.lower() == b"vary":
+            fields = [field.strip().lower() for field in value.split(b",")]
+            if b"*" not in fields and b"cookie" not in fields:
+                headers[position] = (name, value + b", Cookie" if value else b"Cookie")
+            return
+    headers.append((b"vary", b"Cookie"))
+
+
+def forbid_storing(headers: list[tuple[bytes, bytes]]) -> None:
+    """Keep a response that sets the cookie out of every cache: Set-Cookie alone does not (RFC 9111 7.3)."""
+    given = [value for name, value in headers if name.lower() == b"cache-control"]
+    if any(b"no-store" in value.lower() for value in given):
+        return
+    headers[:] = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
+    headers.append((b"cache-control", b"no-store"))

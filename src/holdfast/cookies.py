@@ -1,0 +1,176 @@
+# Reading (RFC 6265bis section 5.7 seen from the server, and what attackers do with it):
+#   1. Bytes are split at ";", cut at the first "=", and blanks are SP and HTAB, nothing else. Names are exact and
+#      never decoded: a decoder that trims Unicode blanks or percent-decodes names lets a page forge `__Host-` names.
+#   2. Quotes never span a ";" (a quote-aware parser swallows the cookies in between).
+#   3. Several lines of header are one header, joined with "; " (HTTP/2 sends crumbs).
+#   4. One name may come several times, in an order that a hostile subdomain can choose. So reading the session
+#      takes up to CANDIDATES values and believes none of them for its position.
+#   5. Work is linear in the length of the header. Servers let 100 KB through.
+#
+# Writing: the grammar of RFC 6265bis section 4.1.1, checked before a byte leaves; the order of attributes is
+# express's. http.cookies of the standard library is not used: up to 3.11.7 it lets CR LF through in attributes, and
+# loses every cookie when one of them is odd.
+"""Read Cookie headers and write Set-Cookie headers."""
+
+from __future__ import annotations
+
+import re
+import time
+from urllib.parse import quote, unquote
+
+from holdfast.signing import URI_COMPONENT_SAFE
+
+__all__ = ["candidates", "http_date", "parse", "serialize"]
+
+#: How many cookies of one name are looked at. RFC 6265bis 4.2.2: "servers SHOULD NOT rely upon the serialization
+#: order"; more than a few of one name are an attack, not a visitor.
+CANDIDATES = 4
+
+#: Browsers drop a cookie whose name and value together are longer (RFC 6265bis 5.6, step 5; measured in Chromium).
+MAX_COOKIE_BYTES = 4096
+
+#: Browsers cap a cookie's life here (RFC 6265bis 5.6.2), so a longer promise would be a false one.
+MAX_AGE_LIMIT = 400 * 86_400
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"(\"?)[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*\1")
+_PATH = re.compile(r"[\x20-\x3A\x3D-\x7E]*")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+_BLANKS = b" \t"
+
+
+def candidates(header: bytes, name: bytes) -> list[bytes]:
+    """Return the values of the cookies called ``name``, in their order, at most CANDIDATES of them.
+
+    ``header`` is the Cookie header as it came. Values are returned raw, without surrounding double quotes.
+    """
+    found: list[bytes] = []
+    if name not in header:
+        return found
+    for pair in header.split(b";"):
+        if name not in pair:
+            continue
+        key, equals, value = pair.partition(b"=")
+        if equals and key.strip(_BLANKS) == name:
+            found.append(_unquoted(value.strip(_BLANKS)))
+            if len(found) == CANDIDATES:
+                break
+    return found
+
+
+def _unquoted(value: bytes) -> bytes:
+    return value[1:-1] if value[:1] == b'"' == value[-1:] else value
+
+
+def parse(header: str) -> dict[str, str]:
+    """Return the cookies of a Cookie header by name, as the ``cookie`` package 0.7 of Node does.
+
+    The first cookie of a name wins, double quotes around a value are dropped, a value is percent-decoded if that
+    gives valid UTF-8 and left as it is otherwise. Nothing in ``header`` raises.
+
+    >>> parse("theme=dark; who=Zo%C3%AB; theme=light")
+    {'theme': 'dark', 'who': 'Zoë'}
+    """
+    found: dict[str, str] = {}
+    for pair in header.split(";"):
+        key, equals, value = pair.partition("=")
+        key = key.strip(" \t")
+        # A JavaScript object cannot hold the last of these: Node never sees such a cookie, and so neither do we.
+        if not equals or key in found or key == "__proto__":
+            continue
+        value = value.strip(" \t")
+        found[key] = _decoded(value[1:-1] if value[:1] == '"' == value[-1:] else value)
+    return found
+
+
+def _decoded(value: str) -> str:
+    # decodeURIComponent refuses what is not hexadecimal; unquote would leave it and decode the rest.
+    if "%" not in value or re.search(r"%(?![0-9A-Fa-f]{2})", value):
+        return value
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return value
+
+
+def encode(value: str) -> str:
+    """Percent-encode a cookie value as JavaScript's ``encodeURIComponent`` does."""
+    return quote(value, safe=URI_COMPONENT_SAFE)
+
+
+def serialize(
+    name: str,
+    value: str,
+    *,
+    max_age: int | None = None,
+    domain: str | None = None,
+    path: str | None = None,
+    expires: float | None = None,
+    http_only: bool = False,
+    secure: bool = False,
+    partitioned: bool = False,
+    priority: str | None = None,
+    same_site: str | None = None,
+) -> str:
+    """Return the value of a Set-Cookie header.
+
+    ``value`` must already be encoded (see ``encode``). ``max_age`` is in seconds, ``expires`` in epoch seconds.
+    Attributes come in the order of Node's ``cookie`` package. Raises ValueError, with nothing written, if a part
+    does not fit the grammar of RFC 6265bis section 4.1.1; so no value can smuggle an attribute or a header.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"cookie name {name!r} has a character that RFC 9110 allows in no token")
+    if not _VALUE.fullmatch(value):
+        raise ValueError(f"the value of cookie {name!r} is not encoded: pass it through holdfast.cookies.encode")
+    text = f"{name}={value}"
+    if max_age is not None:
+        text += f"; Max-Age={min(int(max_age), MAX_AGE_LIMIT)}"
+    if domain:
+        if not _DOMAIN.fullmatch(domain):
+            raise ValueError(f"cookie domain {domain!r} is not a host name")
+        text += f"; Domain={domain}"
+    if path:
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"cookie path {path!r} has a character that a path attribute cannot hold")
+        text += f"; Path={path}"
+    if expires is not None:
+        text += f"; Expires={http_date(expires)}"
+    if http_only:
+        text += "; HttpOnly"
+    if secure:
+        text += "; Secure"
+    if partitioned:
+        text += "; Partitioned"
+    if priority:
+        text += f"; Priority={_choice('priority', priority, ('Low', 'Medium', 'High'))}"
+    if same_site:
+        text += f"; SameSite={_choice('same_site', same_site, ('Strict', 'Lax', 'None'))}"
+    return text
+
+
+def _choice(attribute: str, value: str, allowed: tuple[str, ...]) -> str:
+    chosen = value.capitalize()
+    if chosen not in allowed:
+        raise ValueError(f"cookie {attribute} {value!r} is none of {', '.join(allowed)}")
+    return chosen
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+#: The last second of year 9999; an HTTP date has four digits for the year.
+_LATEST = 253_402_300_799
+
+
+def http_date(moment: float) -> str:
+    """Return epoch seconds as an HTTP date (RFC 9110, IMF-fixdate), the fraction cut off as JavaScript does.
+
+    >>> http_date(1700000000.9)
+    'Tue, 14 Nov 2023 22:13:20 GMT'
+    """
+    at = time.gmtime(min(max(moment, 0), _LATEST))
+    return (
+        f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} "
+        f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
+    )

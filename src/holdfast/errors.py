@@ -1,0 +1,106 @@
+# One tree. Each class says whose fault it is:
+#   InvalidOption, MissingExtra, MissingMiddleware, NotLoaded, SessionEnded, UnserialisableValue   the program's
+#   SessionConflict, SessionGone                                                     nobody's: two requests met
+#   StoreUnavailable                                                                 the world's
+# A hostile or stale browser never causes any of them: it gets an event and a fresh session.
+#
+# No message here ever contains an id, a token, a secret or a value out of a session.
+"""Every exception that holdfast raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = [
+    "InvalidOption",
+    "MissingExtra",
+    "MissingMiddleware",
+    "NotLoaded",
+    "SessionConflict",
+    "SessionEnded",
+    "SessionError",
+    "SessionGone",
+    "StoreUnavailable",
+    "UnserialisableValue",
+]
+
+
+class SessionError(Exception):
+    """Catch this to catch everything that holdfast raises."""
+
+
+class InvalidOption(SessionError, ValueError):
+    """Tells the programmer that an option is wrong, and what to write instead.
+
+    Raised at construction, never while a request is served.
+    """
+
+    def __init__(self, option: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{option}: {problem}. {remedy}")
+        #: The name of the option, as it is written in the call.
+        self.option = option
+        #: What to write instead.
+        self.remedy = remedy
+
+
+class MissingExtra(SessionError, ImportError):
+    """Tells the programmer which extra to install for the store or integration asked for."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs a package that is not installed. Run: pip install 'holdfast[{extra}]'")
+        #: The name of the extra, as in ``pip install holdfast[<extra>]``.
+        self.extra = extra
+
+
+class MissingMiddleware(SessionError, RuntimeError):
+    """Tells the programmer that a handler asked for the session of a request that has none."""
+
+
+class NotLoaded(SessionError, RuntimeError):
+    """Tells the programmer that a lazy session was used before it was loaded."""
+
+
+class SessionEnded(SessionError, RuntimeError):
+    """Tells the programmer that a session was changed when nothing can store the change any more.
+
+    That is after ``destroy()`` or ``logout()``, or after the response was sent.
+    """
+
+
+class UnserialisableValue(SessionError, TypeError):
+    """Tells the programmer which value of the session the store cannot hold.
+
+    Raised when the session is committed or saved. Nothing has been written, the stored record is as it was.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path} {problem}")
+        #: Where the value is, as Python would reach it: ``session['cart']['items'][2]``.
+        self.path = path
+
+
+class SessionConflict(SessionError):
+    """Tells the program that another request changed the session first, under ``conflict="error"``.
+
+    Nothing has been written. The three attributes hold session data: do not log them.
+    """
+
+    def __init__(self, base: Mapping[str, object], mine: Mapping[str, object], theirs: Mapping[str, object]) -> None:
+        super().__init__("another request changed this session after it was loaded here; nothing was written")
+        #: The data as this request had loaded it.
+        self.base = base
+        #: The data as this request wanted to store it.
+        self.mine = mine
+        #: The data as it stands in the store now.
+        self.theirs = theirs
+
+
+class SessionGone(SessionError):
+    """Tells the program that the session was ended, revoked or expired while it was at work on it."""
+
+
+class StoreUnavailable(SessionError):
+    """Tells the program that the store could not answer. The driver's own error is the ``__cause__``.
+
+    This is never the same as "no session": no record is created and no cookie is sent in its place.
+    """

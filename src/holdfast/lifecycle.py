@@ -1,0 +1,303 @@
+# The life of a session, as a table. This is the whole of it: what a request leaves behind follows from the state that
+# it leaves the session in. The states, RULES and OPTIONS below are what the code runs on and what the diagram in the
+# docs is drawn from.
+#
+#   state        how a request gets there                          the store            the browser
+#   ---------    ----------------------------------------------    -----------------    -----------------------
+#   EMPTY        no session came, nothing was put in               -                    -
+#   FILLED       no session came, something was put in             create               gets the cookie
+#   SAME         one was loaded and not changed                    touch                -
+#   CHANGED      one was loaded and its data changed               replace              gets it if it has an end
+#   ALTERED      ... or an attribute of its cookie, or touch()     replace              gets the cookie
+#   ROTATED      regenerate(), login()                             rotate               gets the cookie
+#   DESTROYED    destroy(), logout()                               delete               loses the cookie
+#   RELEASED     the framework's slot was set to None              -                    -
+#
+#   option                    state       instead
+#   save_uninitialized=True   EMPTY       like FILLED
+#   resave=True               SAME        replace
+#   rolling=True              SAME        gets the cookie
+#   rolling=True              CHANGED     gets the cookie
+#   unset="destroy"           RELEASED    like DESTROYED
+#
+# And three rules that no option changes:
+#   1. A cookie leaves only after the store has confirmed what it promises.
+#   2. What the store no longer has (Missing) is not written again, and the browser's cookie is left alone: it may
+#      hold a newer one by now.
+#   3. Ids that we did not make are never used; an unknown id gives a session in EMPTY with an id of its own.
+#
+# Pure: no I/O, no clock, no framework. Everything here is a function of its arguments.
+"""The rules: what becomes of a session when its request is over."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+
+from holdfast.merge import merge
+from holdfast.options import CookieOptions, Options
+from holdfast.record import JSON, Contents, decode, encode
+from holdfast.session import Intent, Session, iso, original_max_age, parse_iso, refresh
+from holdfast.stores.base import Record
+
+__all__ = ["OPTIONS", "RULES", "Browser", "Operation", "Plan", "State", "Verdict", "commit", "examine", "insist", "resolve", "state_of"]
+
+
+class State(Enum):
+    """The states in which a request can leave a session."""
+
+    EMPTY = "empty"
+    FILLED = "filled"
+    SAME = "same"
+    CHANGED = "changed"
+    ALTERED = "altered"
+    ROTATED = "rotated"
+    DESTROYED = "destroyed"
+    RELEASED = "released"
+
+
+class Operation(Enum):
+    """What a commit does to the store. ROTATE ends the old record and creates one under the new id."""
+
+    NOTHING = "nothing"
+    CREATE = "create"
+    TOUCH = "touch"
+    REPLACE = "replace"
+    ROTATE = "rotate"
+    DELETE = "delete"
+
+
+class Browser(Enum):
+    """What a commit does to the browser's cookie."""
+
+    NOTHING = "nothing"
+    SEND = "send"
+    SEND_IF_IT_ENDS = "send if it has an end"
+    EXPIRE = "expire"
+
+
+class Rule(NamedTuple):
+    """One row of the table."""
+
+    operation: Operation
+    browser: Browser
+
+
+RULES: dict[State, Rule] = {
+    State.EMPTY: Rule(Operation.NOTHING, Browser.NOTHING),
+    State.FILLED: Rule(Operation.CREATE, Browser.SEND),
+    State.SAME: Rule(Operation.TOUCH, Browser.NOTHING),
+    State.CHANGED: Rule(Operation.REPLACE, Browser.SEND_IF_IT_ENDS),
+    State.ALTERED: Rule(Operation.REPLACE, Browser.SEND),
+    State.ROTATED: Rule(Operation.ROTATE, Browser.SEND),
+    State.DESTROYED: Rule(Operation.DELETE, Browser.EXPIRE),
+    State.RELEASED: Rule(Operation.NOTHING, Browser.NOTHING),
+}
+
+#: (option, its value, state): what the rule becomes. Applied in this order.
+OPTIONS: list[tuple[str, object, State, Operation | None, Browser | None]] = [
+    ("save_uninitialized", True, State.EMPTY, Operation.CREATE, Browser.SEND),
+    ("resave", True, State.SAME, Operation.REPLACE, None),
+    ("rolling", True, State.SAME, None, Browser.SEND),
+    ("rolling", True, State.CHANGED, None, Browser.SEND),
+    ("unset", "destroy", State.RELEASED, Operation.DELETE, Browser.EXPIRE),
+]
+
+
+def rules_for(options: Options) -> dict[State, Rule]:
+    """Return RULES as ``options`` change them."""
+    rules = dict(RULES)
+    for name, value, state, operation, browser in OPTIONS:
+        if getattr(options, name) == value:
+            rule = rules[state]
+            rules[state] = Rule(operation or rule.operation, browser or rule.browser)
+    return rules
+
+
+# Opening --------------------------------------------------------------------------------------------------------------
+
+
+class Verdict(Enum):
+    """Why a record that a cookie names is no session."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    CORRUPT = "corrupt"
+
+
+def examine(record: Record | None, now: float) -> Contents | Verdict:
+    """Return what ``record`` holds if it is a live session, or why it is none.
+
+    Its own expiry decides, by our clock; whether the store has removed it yet does not matter.
+    """
+    if record is None:
+        return Verdict.UNKNOWN
+    if record.expires_at <= now:
+        return Verdict.EXPIRED
+    contents = decode(record.payload)
+    if contents is None:
+        return Verdict.CORRUPT
+    return Verdict.UNKNOWN if "rotated" in contents.system else contents
+
+
+def new_cookie(cookie: CookieOptions, secure: bool, now: float) -> dict[str, JSON]:
+    """Return the attributes of a new session's cookie as express-session stores them, in its order.
+
+    ``secure`` tells whether the request came by https, for the two "auto" settings.
+    """
+    life = cookie.lifetime(now)
+    is_secure = secure if cookie.secure == "auto" else cookie.secure
+    same_site = cookie.same_site
+    if same_site == "auto":
+        same_site = "none" if is_secure else "lax"
+    stored: dict[str, JSON] = {"originalMaxAge": None if life is None else round(life * 1000)}
+    if cookie.partitioned:
+        stored["partitioned"] = True
+    if cookie.priority:
+        stored["priority"] = cookie.priority
+    stored["expires"] = None if life is None else iso(now + life)
+    if is_secure or cookie.secure == "auto":
+        stored["secure"] = is_secure
+    stored["httpOnly"] = cookie.http_only
+    if cookie.domain:
+        stored["domain"] = cookie.domain
+    stored["path"] = cookie.path
+    if same_site:
+        stored["sameSite"] = same_site
+    return stored
+
+
+# Committing -----------------------------------------------------------------------------------------------------------
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a commit is to do, and with what. Nothing has happened yet."""
+
+    state: State
+    operation: Operation = Operation.NOTHING
+    browser: Browser = Browser.NOTHING
+    #: The id of the record to write, or to delete.
+    sid: str = ""
+    #: For how many seconds from now the record lives.
+    ttl: float = 0.0
+    #: The cookie's attributes as they will be stored.
+    cookie: dict[str, JSON] = {}
+    #: The id that dies, in a rotation of a stored session.
+    old_sid: str | None = None
+    payload: bytes = b""
+    #: What the store must still hold for the write to be right.
+    expected: bytes = b""
+    #: Which keys of the old session live on in the new one: all, none, or these.
+    kept: frozenset[str] | bool = True
+
+
+def state_of(session: Session | None) -> State:
+    """Tell in which state a request leaves ``session``; None stands for a slot that was set to None."""
+    if session is None:
+        return State.RELEASED
+    if session._intent is Intent.DESTROY:
+        return State.DESTROYED
+    if session._intent is Intent.REGENERATE:
+        return State.ROTATED
+    if session._payload is None:
+        return State.FILLED if session.cookie_changed or session.data_changed() else State.EMPTY
+    if session._touched or session.cookie_changed:
+        return State.ALTERED
+    if session._accessed and session.data_changed():
+        return State.CHANGED
+    return State.SAME
+
+
+def commit(options: Options, rules: dict[State, Rule], session: Session, released: bool, now: float) -> Plan:
+    """Say what is to be done for ``session`` at the end of its request.
+
+    ``released`` tells that the framework's slot was set to None. Raises UnserialisableValue if the session holds
+    what no record can.
+    """
+    state = state_of(None if released else session)
+    operation, browser = rules[state]
+    loaded = session._loaded
+    if operation is Operation.NOTHING:
+        return Plan(state)
+    if operation is Operation.DELETE:
+        return Plan(state, operation, browser, sid=loaded or "", cookie=session.cookie_attributes())
+    ttl = lifetime(session.cookie_attributes(), options, now)
+    if operation is Operation.TOUCH:
+        cookie = session.cookie_attributes()
+        if browser is not Browser.NOTHING:
+            refresh(cookie := dict(cookie), now)
+        return Plan(state, operation, browser, loaded or "", ttl, cookie)
+    return _write(session, state, operation, browser, ttl, now)
+
+
+def _write(session: Session, state: State, operation: Operation, browser: Browser, ttl: float, now: float) -> Plan:
+    contents = session.contents()
+    contents.cookie = dict(session.cookie_attributes())
+    refresh(contents.cookie, now)
+    return Plan(
+        state,
+        operation,
+        _if_it_ends(browser, contents.cookie),
+        sid=session.sid(),
+        old_sid=session._loaded,
+        payload=encode(contents),
+        expected=session._payload or b"",
+        ttl=ttl,
+        cookie=contents.cookie,
+        kept=session._kept if operation is Operation.ROTATE else True,
+    )
+
+
+def _if_it_ends(browser: Browser, cookie: dict[str, JSON]) -> Browser:
+    if browser is not Browser.SEND_IF_IT_ENDS:
+        return browser
+    return Browser.NOTHING if cookie.get("expires") is None else Browser.SEND
+
+
+def lifetime(cookie: dict[str, JSON], options: Options, now: float) -> float:
+    """Return for how many seconds from now the record of a session with this cookie lives."""
+    life = original_max_age(cookie)
+    if life is not None:
+        return life / 1000
+    end = parse_iso(cookie.get("expires"))
+    return options.ttl_seconds() if end is None else end.timestamp() - now
+
+
+# Conflicts ------------------------------------------------------------------------------------------------------------
+
+
+class Resolved(NamedTuple):
+    """What is to be written when somebody else wrote first."""
+
+    plan: Plan
+    collisions: tuple[str, ...]
+    base: dict[str, JSON]
+    mine: dict[str, JSON]
+    theirs: dict[str, JSON]
+
+
+def resolve(plan: Plan, base_payload: bytes, current: bytes, *, cookie_changed: bool, now: float) -> Resolved | None:
+    """Apply what changed between ``base_payload`` and the plan's payload to ``current``, the payload stored now.
+
+    Returns None if ``current`` is no session any more: its id was rotated, or the record is corrupt.
+    """
+    base, mine, theirs = decode(base_payload), decode(plan.payload), decode(current)
+    if base is None or mine is None or theirs is None or "rotated" in theirs.system:
+        return None
+    if not isinstance(plan.kept, bool):
+        for contents in (base, theirs):
+            contents.data = {key: value for key, value in contents.data.items() if key in plan.kept}
+    merged = merge(base.data, mine.data, theirs.data)
+    cookie = plan.cookie if cookie_changed else dict(theirs.cookie or plan.cookie)
+    refresh(cookie, now)
+    system = mine.system if mine.system != base.system else theirs.system
+    payload = encode(Contents(merged.data, cookie, system))
+    resolved = msgspec.structs.replace(plan, payload=payload, expected=current, cookie=cookie)
+    return Resolved(resolved, merged.collisions, base.data, mine.data, theirs.data)
+
+
+def insist(plan: Plan, current: bytes) -> Plan:
+    """Return ``plan`` so that it replaces ``current``, whatever that says: ``conflict="overwrite"``."""
+    return msgspec.structs.replace(plan, expected=current)

@@ -1,0 +1,251 @@
+# Every default stands here, with its reason in a line beside it. Everything is checked at construction: a process
+# that has started has options that work.
+"""What the user may choose, and what we chose for those who do not."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final, Literal
+
+from holdfast import cookies
+from holdfast.errors import InvalidOption
+from holdfast.facts import RequestFacts
+
+__all__ = ["CookieOptions", "Options", "WeakSecretWarning"]
+
+MAKE_SECRET: Final = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+
+#: NIST SP 800-107: an HMAC key should not be shorter than the hash, which is 32 bytes here.
+SECRET_BYTES: Final = 32
+
+_WELL_KNOWN: Final = frozenset(
+    {"keyboard cat", "secret", "changeme", "change me", "password", "shhhh", "your-secret-key", "my-secret", "dev"}
+)
+
+
+class WeakSecretWarning(UserWarning):
+    """Says that whoever guesses the secret can sign in as anybody."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CookieOptions:
+    """The attributes of the session cookie (RFC 6265bis section 4.1).
+
+    They are stored with each session when it is created, and a stored session keeps its own, as in express-session.
+    Raises InvalidOption for values that no browser would accept.
+    """
+
+    #: The URL prefix that the cookie is sent to, and outside of which there is no session. "/": the whole site.
+    path: str = "/"
+    #: The life of cookie and record, in seconds or a timedelta. None: until the browser closes (NIST 800-63B 5.1).
+    max_age: float | timedelta | None = None
+    #: The life as a moment (aware datetime) instead. None: see ``max_age``, which most want.
+    expires: datetime | None = None
+    #: The domain whose subdomains get the cookie too. None: this host alone, so no neighbour can read or set it.
+    domain: str | None = None
+    #: Whether scripts are kept from reading the cookie. True: nothing but theft needs it in a script.
+    http_only: bool = True
+    #: True: only over https. "auto": whatever the request came by. "auto" works in development and is safe in
+    #: production, where requests come by https.
+    secure: bool | Literal["auto"] = "auto"
+    #: "strict", "lax", "none", or "auto" ("none" over https, else "lax"); None leaves it to the browser.
+    #: "lax": links from other sites find the visitor logged in, their forms do not.
+    same_site: Literal["strict", "lax", "none", "auto"] | bool | None = "lax"
+    #: Whether the cookie gets a jar of its own under each top-level site (CHIPS). False: only embedded pages want it.
+    partitioned: bool = False
+    #: "low", "medium" or "high": which cookies Chromium throws out last. None: not a standard.
+    priority: Literal["low", "medium", "high"] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str) or not self.path.startswith("/"):
+            raise InvalidOption("cookie path", f"{self.path!r} does not begin with '/'", 'The whole site is "/".')
+        if self.max_age is not None and self.expires is not None:
+            raise InvalidOption("cookie max_age", "both max_age and expires are given", "Leave one of them out.")
+        self._check_life()
+        for name in ("http_only", "partitioned"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidOption(f"cookie {name}", f"{getattr(self, name)!r} is not a bool", "Use True or False.")
+        if self.secure not in (True, False, "auto"):
+            raise InvalidOption("cookie secure", f"{self.secure!r} is unknown", 'Use True, False or "auto".')
+        if self.same_site not in (True, False, None, "strict", "lax", "none", "auto"):
+            raise InvalidOption(
+                "cookie same_site", f"{self.same_site!r} is unknown", 'Use "strict", "lax", "none", "auto" or None.'
+            )
+        if self.priority not in (None, "low", "medium", "high"):
+            raise InvalidOption("cookie priority", f"{self.priority!r} is unknown", 'Use "low", "medium" or "high".')
+        if self.same_site == "none" and not self.secure:
+            raise InvalidOption(
+                "cookie same_site", '"none" without secure: browsers drop such a cookie', "Set secure=True as well."
+            )
+        if self.partitioned and not self.secure:
+            raise InvalidOption(
+                "cookie partitioned", "True without secure: browsers drop such a cookie", "Set secure=True as well."
+            )
+        try:
+            cookies.serialize("name", "", domain=self.domain, path=self.path)
+        except (ValueError, TypeError) as error:
+            raise InvalidOption("cookie domain or path", str(error), "Write it as it stands in a URL.") from None
+
+    def _check_life(self) -> None:
+        life = self.max_age
+        if isinstance(life, timedelta):
+            life = life.total_seconds()
+        if life is not None and (isinstance(life, bool) or not isinstance(life, (int, float)) or not math.isfinite(life)):
+            raise InvalidOption(
+                "cookie max_age", f"{self.max_age!r} is no length of time", "Give seconds or a timedelta, or None."
+            )
+        if self.expires is not None and (not isinstance(self.expires, datetime) or self.expires.tzinfo is None):
+            raise InvalidOption(
+                "cookie expires",
+                f"{self.expires!r} is no moment with a time zone",
+                "Use datetime.now(timezone.utc) + ..., or max_age.",
+            )
+
+    def lifetime(self, now: float) -> float | None:
+        """Return the life in seconds of a cookie made at ``now``, or None for a browser session."""
+        if isinstance(self.max_age, timedelta):
+            return self.max_age.total_seconds()
+        if self.expires is not None:
+            return self.expires.astimezone(timezone.utc).timestamp() - now
+        return self.max_age
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Everything that ``Sessions`` can be told, but for the store. Raises InvalidOption where a value is wrong."""
+
+    #: One secret or several, str or bytes. The first signs, all verify: put a new one in front to rotate.
+    secret: str | bytes | Sequence[str | bytes]
+    #: The cookie's name. "connect.sid": what express-session uses, so that both can serve one site.
+    name: str = "connect.sid"
+    #: The cookie's attributes, or a function of the request's facts that returns them.
+    cookie: CookieOptions | Callable[[RequestFacts], CookieOptions] = field(default_factory=CookieOptions)
+    #: Whether a session is written at each request, changed or not. False: an idle write only risks a race.
+    resave: bool = False
+    #: Whether a session that nothing was put into is stored. False: a visitor who only looks costs nothing.
+    save_uninitialized: bool = False
+    #: Whether every response renews the cookie. False: a Set-Cookie makes a response uncacheable.
+    rolling: bool = False
+    #: What setting the framework's slot to None does: "keep" the record, or "destroy" it. "keep": express's default.
+    unset: Literal["keep", "destroy"] = "keep"
+    #: Whether X-Forwarded-Proto is believed. None: the server's own word for the scheme, nothing else.
+    proxy: bool | None = None
+    #: A function of the request's facts that returns a new id, sync or async. None: 24 bytes from the system's CSPRNG.
+    genid: Callable[[RequestFacts], str | Awaitable[str]] | None = None
+    #: What happens when two requests changed one session: "merge" by key, "overwrite" as express-session does, or
+    #: "error". "merge": nobody expects the other two.
+    conflict: Literal["merge", "overwrite", "error"] = "merge"
+    #: What happens when the store is down: "unavailable" answers 503, "raise" lets the exception through,
+    #: "anonymous" serves without a session. "unavailable": an outage must not look like a log-out.
+    on_store_error: Literal["unavailable", "raise", "anonymous"] = "unavailable"
+    #: How long the store keeps a session whose cookie has no end of its own, in seconds. A day: as the Node stores.
+    ttl: float | timedelta = 86_400.0
+    #: The clock, in epoch seconds. A parameter, so that tests need not sleep.
+    clock: Callable[[], float] = time.time
+    #: A function that is told of each event (``holdfast.events.Event``). None: events cost nothing but a log line.
+    on_event: Callable[[Any], None] | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not isinstance(self.cookie, CookieOptions) and not callable(self.cookie):
+            raise InvalidOption(
+                "cookie", f"{self.cookie!r} is no CookieOptions", "Use CookieOptions(...), or a function returning one."
+            )
+        if isinstance(self.cookie, CookieOptions):
+            self.check_prefix(self.cookie)
+        for name in ("resave", "save_uninitialized", "rolling"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidOption(name, f"{getattr(self, name)!r} is not a bool", "Use True or False.")
+        if self.proxy not in (True, False, None):
+            raise InvalidOption("proxy", f"{self.proxy!r} is not a bool", "Use True, False or None.")
+        _check_choice("unset", self.unset, ("keep", "destroy"))
+        _check_choice("conflict", self.conflict, ("merge", "overwrite", "error"))
+        _check_choice("on_store_error", self.on_store_error, ("unavailable", "raise", "anonymous"))
+        for name in ("genid", "on_event"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise InvalidOption(name, f"{getattr(self, name)!r} cannot be called", "Give a function, or None.")
+        if not callable(self.clock):
+            raise InvalidOption("clock", f"{self.clock!r} cannot be called", "Give a function such as time.time.")
+        if self.ttl_seconds() <= 0:
+            raise InvalidOption("ttl", f"{self.ttl!r} is not positive", "Give seconds or a timedelta.")
+        for secret in self.secrets():
+            _check_strength(secret)
+
+    def __repr__(self) -> str:
+        return f"<Options name={self.name!r}>"
+
+    def secrets(self) -> list[bytes]:
+        """Return the secrets as bytes, the signing one first. Raises InvalidOption if there is none."""
+        given = [self.secret] if isinstance(self.secret, (str, bytes, bytearray)) else self.secret
+        if given is None or not isinstance(given, Sequence) or not given:
+            raise InvalidOption("secret", "there is none", f"Make one with: {MAKE_SECRET}")
+        secrets = []
+        for secret in given:
+            if not isinstance(secret, (str, bytes, bytearray)):
+                raise InvalidOption("secret", f"a {type(secret).__name__} is no secret", "Use str or bytes.")
+            if not secret:
+                raise InvalidOption("secret", "it is empty", f"Make one with: {MAKE_SECRET}")
+            secrets.append(secret.encode("utf-8") if isinstance(secret, str) else bytes(secret))
+        return secrets
+
+    def ttl_seconds(self) -> float:
+        """Return ``ttl`` as seconds. Raises InvalidOption if it is no length of time."""
+        ttl = self.ttl.total_seconds() if isinstance(self.ttl, timedelta) else self.ttl
+        if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not math.isfinite(ttl):
+            raise InvalidOption("ttl", f"{self.ttl!r} is no length of time", "Give seconds or a timedelta.")
+        return float(ttl)
+
+    def check_prefix(self, cookie: CookieOptions) -> None:
+        """Raise InvalidOption if browsers would refuse ``cookie`` under this name (RFC 6265bis section 4.1.3)."""
+        name = self.name.lower()
+        if name.startswith(("__host-", "__secure-", "__http-")) and not cookie.secure:
+            raise InvalidOption("cookie secure", f"False under the name {self.name!r}", "The prefix needs secure=True.")
+        if name.startswith(("__http-", "__host-http-")) and not cookie.http_only:
+            raise InvalidOption("cookie http_only", f"False under the name {self.name!r}", "The prefix needs http_only.")
+        if name.startswith("__host-"):
+            if cookie.domain:
+                raise InvalidOption(
+                    "cookie domain", f"{cookie.domain!r} under the name {self.name!r}", "The prefix allows no domain."
+                )
+            if cookie.path != "/":
+                raise InvalidOption(
+                    "cookie path", f"{cookie.path!r} under the name {self.name!r}", 'The prefix needs path="/".'
+                )
+
+
+def _check_name(name: object) -> None:
+    try:
+        if not isinstance(name, str):
+            raise TypeError
+        cookies.serialize(name, "")
+    except (TypeError, ValueError):
+        raise InvalidOption(
+            "name", f"{name!r} cannot name a cookie", "Use letters, digits and -._~ (RFC 9110 token)."
+        ) from None
+
+
+def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidOption(option, f"{value!r} is unknown", f"Use one of: {', '.join(map(repr, allowed))}.")
+
+
+def _check_strength(secret: bytes) -> None:
+    text = secret.decode("utf-8", "replace").strip().lower()
+    problem = None
+    if text in _WELL_KNOWN or re.fullmatch(r"(.)\1*", text):
+        problem = "well known"
+    elif len(secret) < SECRET_BYTES:
+        problem = f"shorter than {SECRET_BYTES} bytes"
+    if problem:
+        warnings.warn(
+            f"a session secret is {problem}: whoever guesses it can sign in as anybody. "
+            f"Put a new one in front of it, made with: {MAKE_SECRET}",
+            WeakSecretWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,242 @@
+# The payload of a record is the JSON that express-session writes: {"cookie": {...}, ...data}. What holdfast has to
+# say itself stands under one more reserved key, "holdfast", and is absent while there is nothing to say.
+#
+# Two writers of JSON live here. msgspec's is fast, and right for nearly every session. JavaScript's is what
+# JSON.stringify does: other notation for some floats, integer-like keys first, lone surrogates escaped, NaN as null.
+# It is needed rarely, so `encode` takes the fast one and looks at what came out.
+#
+# Whether a session changed is decided by encoding it again and comparing bytes: for 300 bytes that costs half a
+# microsecond, and it sees every nested change. Bytes that another program wrote may differ from ours in form only,
+# so inequality is looked at a second time before it counts as a change.
+"""Turn the data of a session into the payload of a record, and back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+
+from holdfast.errors import UnserialisableValue
+
+__all__ = ["COOKIE", "JSON", "SYSTEM", "Contents", "decode", "encode", "same"]
+
+#: A value that JSON can hold: None, bool, int, float, str, and lists and dicts of them. Type checkers see Any: a
+#: recursive type would refuse ``session["views"] + 1``.
+JSON: TypeAlias = Any
+
+#: The key of the cookie's attributes in a payload (express-session).
+COOKIE = "cookie"
+#: The key of our own fields in a payload.
+SYSTEM = "holdfast"
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+#: What only JavaScript's writer gets right: exponents, whole floats, integer-like keys.
+_NEEDS_JAVASCRIPT = re.compile(rb'[:,\[]-?\d+(?:\.\d+)?e|[:,\[]-?\d+\.0[,\]}]|[{,]"(?:0|[1-9]\d*)":')
+_INTEGER_KEY = re.compile(r"0|[1-9]\d{0,9}")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+#: ECMA-262 6.1.7: an integer index, and so sorted first, is at most 2**32 - 2.
+_LARGEST_INDEX = 2**32 - 2
+
+#: Deeper nesting than this is refused in both directions. Interpreters give up somewhere near 1000.
+_MAX_DEPTH = 200
+
+
+class Contents(msgspec.Struct):
+    """What a payload holds, taken apart."""
+
+    #: The data of the session, the handler's own.
+    data: dict[str, JSON]
+    #: The cookie's attributes as stored, in camelCase. None if the record has none.
+    cookie: dict[str, JSON] | None
+    #: Our own fields.
+    system: dict[str, JSON]
+
+
+def decode(payload: bytes) -> Contents | None:
+    """Take a payload apart. Return None if it is corrupt; no input raises, and work is linear in its length."""
+    try:
+        whole = _decoder.decode(payload)
+    except RecursionError:
+        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        whole = _decode_leniently(payload)
+    if type(whole) is not dict:
+        return None
+    cookie = whole.pop(COOKIE, None)
+    if type(cookie) is not dict and cookie is not None:
+        return None
+    system = whole.pop(SYSTEM, None)
+    return Contents(whole, cookie, system if type(system) is dict else {})
+
+
+def _decode_leniently(payload: bytes) -> object:
+    # Node escapes lone surrogates, which are legal JSON and which msgspec refuses.
+    try:
+        return json.loads(payload, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def encode(contents: Contents) -> bytes:
+    """Put a payload together, byte for byte as ``JSON.stringify`` would.
+
+    Raises UnserialisableValue, naming the place, for what would not come back as it is: datetimes, bytes, sets,
+    objects, keys that are not text, the reserved keys. NaN and the infinities become null, as in JavaScript; tuples
+    become lists; integers are written in full, though Node reads those beyond 2**53 rounded.
+    """
+    try:
+        text = _compose(contents)
+        if not _NEEDS_JAVASCRIPT.search(text) and _decoder.decode(text) == _whole(contents):
+            return text
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        pass  # The careful writer names the place, or can write it.
+    return stringify(_whole(contents)).encode("utf-8")
+
+
+def same(contents: Contents, payload: bytes) -> bool:
+    """Tell whether ``payload`` holds these ``contents``, whoever wrote it and in whatever form.
+
+    Raises UnserialisableValue like ``encode``.
+    """
+    try:
+        if _compose(contents) == payload:
+            return True
+    except (TypeError, ValueError, RecursionError):
+        pass  # `encode` says what is wrong.
+    stored = decode(payload)
+    return stored is not None and encode(contents) == encode(stored)
+
+
+def _compose(contents: Contents) -> bytes:
+    """Return the payload as msgspec writes it. On the hot path: no dict is copied."""
+    data = contents.data
+    body = _encoder.encode(data)
+    if contents.cookie is None and not contents.system:
+        return body
+    head = b"{" if contents.cookie is None else b'{"cookie":' + _encoder.encode(contents.cookie)
+    if contents.system:
+        head += (b'"holdfast":' if contents.cookie is None else b',"holdfast":') + _encoder.encode(contents.system)
+    return head + (b"}" if body == b"{}" else b"," + body[1:])
+
+
+def _whole(contents: Contents) -> dict[str, JSON]:
+    # dict.items, because a Session's own methods count as looking.
+    data = dict(dict.items(contents.data))
+    for key in (COOKIE, SYSTEM):
+        if key in data:
+            raise UnserialisableValue(f"session[{key!r}]", "is a reserved key of the record. Choose another name")
+    whole: dict[str, JSON] = {} if contents.cookie is None else {COOKIE: contents.cookie}
+    if contents.system:
+        whole[SYSTEM] = contents.system
+    whole.update(data)
+    return whole
+
+
+def stringify(value: JSON) -> str:
+    """Return ``value`` as ``JSON.stringify`` writes it (ECMA-262 section 25.5.2).
+
+    Raises UnserialisableValue for what JSON cannot hold.
+
+    >>> stringify({"b": 1.0, "10": 1e-7, "2": [True, None, float("nan")]})
+    '{"2":[true,null,null],"10":1e-7,"b":1}'
+    """
+    parts: list[str] = []
+    _write(value, "session", parts, 0)
+    return "".join(parts)
+
+
+def _write(value: JSON, path: str, parts: list[str], depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise UnserialisableValue(path[:200], "is nested too deep, or contains itself")
+    if value is None or value is True or value is False:
+        parts.append({None: "null", True: "true", False: "false"}[value])
+    elif isinstance(value, str):
+        parts.append(_quoted(value))
+    elif isinstance(value, int):
+        parts.append(_integer(value, path))
+    elif isinstance(value, float):
+        parts.append(javascript_number(value))
+    elif isinstance(value, dict):
+        _write_object(value, path, parts, depth)
+    elif isinstance(value, (list, tuple)):
+        _write_array(value, path, parts, depth)
+    else:
+        raise UnserialisableValue(
+            path, f"is a {type(value).__name__}, which JSON cannot hold. Store text, numbers, lists or dicts instead"
+        )
+
+
+def _write_array(value: list[JSON] | tuple[JSON, ...], path: str, parts: list[str], depth: int) -> None:
+    parts.append("[")
+    for index, item in enumerate(value):
+        if index:
+            parts.append(",")
+        _write(item, f"{path}[{index}]", parts, depth + 1)
+    parts.append("]")
+
+
+def _write_object(value: Mapping[str, JSON], path: str, parts: list[str], depth: int) -> None:
+    for key in value:
+        if not isinstance(key, str):
+            raise UnserialisableValue(path, f"has a key of type {type(key).__name__}: the keys of JSON are text")
+    parts.append("{")
+    for position, key in enumerate(javascript_order(value)):
+        if position:
+            parts.append(",")
+        parts.append(_quoted(key))
+        parts.append(":")
+        _write(value[key], f"{path}[{key!r}]", parts, depth + 1)
+    parts.append("}")
+
+
+def _quoted(text: str) -> str:
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+
+
+def _integer(value: int, path: str) -> str:
+    try:
+        return int.__repr__(value)
+    except ValueError:  # More digits than the interpreter is willing to print, and to read back.
+        raise UnserialisableValue(path, "is an integer of too many digits") from None
+
+
+def javascript_order(keys: Mapping[str, object]) -> list[str]:
+    """Return the keys in the order in which a JavaScript object would hold them: integer-like ones first, by value."""
+    indices = [key for key in keys if _INTEGER_KEY.fullmatch(key) and int(key) <= _LARGEST_INDEX]
+    if not indices:
+        return list(keys)
+    first = set(indices)
+    return sorted(indices, key=int) + [key for key in keys if key not in first]
+
+
+def javascript_number(value: float) -> str:
+    """Return a float as JavaScript's ``String(value)`` does, and null for what JSON has no number for (ECMA-262 6.1.6.1.20)."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return "null"
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    _, digit_tuple, exponent = Decimal(float.__repr__(abs(value))).normalize().as_tuple()
+    digits = "".join(map(str, digit_tuple))
+    count = len(digits)
+    point = count + int(exponent)
+    if count <= point <= 21:
+        return sign + digits + "0" * (point - count)
+    if 0 < point <= 21:
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    power = f"e{'+' if point > 0 else '-'}{abs(point - 1)}"
+    return f"{sign}{digits[0]}{'.' + digits[1:] if count > 1 else ''}{power}"

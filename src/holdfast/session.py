@@ -1,0 +1,709 @@
+# A session is a dict, because applications rely on that: json.dumps(session), isinstance, |=, copy.
+#
+#   1. Looking counts. Every way of reading sets `_accessed`, from which the Vary header follows. A serialiser written
+#      in C (orjson, msgspec) reads the dict without asking; `request.session` of Starlette calls `mark_accessed`.
+#   2. Writing needs no flag. Changes are found at commit, by comparing bytes (record.py).
+#   3. Intents (regenerate, destroy, touch, login, logout) change this object only. Their I/O is the commit's.
+#   4. Only save, reload, pop_once and transaction do I/O at once; under asyncio they are awaitable.
+#   5. The repr shows no data, for it ends in logs.
+"""The session: what a handler reads and writes."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from collections.abc import Awaitable, Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import Any, Protocol, SupportsIndex
+
+from holdfast.errors import NotLoaded, SessionEnded, SessionError
+from holdfast.facts import RequestFacts
+from holdfast.merge import merge
+from holdfast.options import CookieOptions
+from holdfast.record import JSON, Contents, decode, same
+
+__all__ = ["Backing", "Intent", "Session", "SessionCookie", "Transaction"]
+
+#: Where flashed messages are kept: {category: [message, ...]}, as connect-flash of Node does.
+FLASH = "flash"
+
+#: The system fields.
+CREATED, USER, AUTHENTICATED = "created", "user", "auth_time"
+
+
+class Intent(Enum):
+    """What a handler has asked to become of its session."""
+
+    KEEP = "keep"
+    REGENERATE = "regenerate"
+    DESTROY = "destroy"
+
+
+class Backing(Protocol):
+    """What stands behind a session and does its I/O: the manager."""
+
+    def now(self) -> float:
+        """Return the time, in epoch seconds."""
+
+    def new_id(self, session: Session) -> str:
+        """Return a new id for ``session``."""
+
+    def cookie_attributes(self, session: Session) -> dict[str, JSON]:
+        """Return the attributes of a new cookie for ``session``, as they are stored."""
+
+    def save(self, session: Session) -> bool | Awaitable[bool]:
+        """Commit ``session`` now."""
+
+    def reload(self, session: Session) -> None | Awaitable[None]:
+        """Load ``session`` again."""
+
+    def pop_once(self, session: Session, key: str, default: JSON) -> JSON | Awaitable[JSON]:
+        """Take ``key`` out of the stored record."""
+
+    def begin(self, session: Session) -> Any:
+        """Bring ``session`` up to what is stored, keeping the changes made here."""
+
+    def finish(self, session: Session) -> Any:
+        """Commit ``session`` now, and refuse to overwrite a key that somebody else changed."""
+
+
+class SessionCookie:
+    """The attributes of one session's cookie: changing one is stored and sent to the browser.
+
+    >>> session.cookie.max_age = 30 * 86_400      # remember this visitor for thirty days
+    """
+
+    __slots__ = ("_now", "changed", "stored")
+
+    def __init__(self, stored: dict[str, JSON], now: Callable[[], float]) -> None:
+        #: The attributes as they stand in the record, in camelCase.
+        self.stored = dict(stored)
+        #: Whether a handler changed one of them.
+        self.changed = False
+        self._now = now
+
+    def __repr__(self) -> str:
+        return f"<SessionCookie {self.stored!r}>"
+
+    def _set(self, key: str, value: JSON) -> None:
+        self.stored[key] = value
+        self.changed = True
+
+    @property
+    def original_max_age(self) -> float | None:
+        """The whole life in seconds, counted anew from each renewal. None: until the browser closes."""
+        milliseconds = original_max_age(self.stored)
+        return None if milliseconds is None else milliseconds / 1000
+
+    @property
+    def max_age(self) -> float | None:
+        """The seconds left. Set it to seconds or a timedelta, or to None for a browser session."""
+        expires = self.expires
+        return None if expires is None else expires.timestamp() - self._now()
+
+    @max_age.setter
+    def max_age(self, value: float | timedelta | None) -> None:
+        life = CookieOptions(max_age=value).lifetime(self._now())
+        self._set("originalMaxAge", None if life is None else round(life * 1000))
+        refresh(self.stored, self._now())
+
+    @property
+    def expires(self) -> datetime | None:
+        """The moment at which the cookie ends. Set it to an aware datetime, or None for a browser session."""
+        return parse_iso(self.stored.get("expires"))
+
+    @expires.setter
+    def expires(self, value: datetime | None) -> None:
+        life = CookieOptions(expires=value).lifetime(self._now())
+        self._set("originalMaxAge", None if life is None else round(life * 1000))
+        refresh(self.stored, self._now())
+
+    @property
+    def path(self) -> str:
+        """The URL prefix that the cookie is sent to."""
+        return text(self.stored, "path") or "/"
+
+    @path.setter
+    def path(self, value: str) -> None:
+        self._set("path", CookieOptions(path=value).path)
+
+    @property
+    def domain(self) -> str | None:
+        """The domain whose subdomains get the cookie too."""
+        return text(self.stored, "domain")
+
+    @domain.setter
+    def domain(self, value: str | None) -> None:
+        self._set("domain", CookieOptions(domain=value).domain)
+
+    @property
+    def http_only(self) -> bool:
+        """Whether scripts are kept from reading the cookie."""
+        return bool(self.stored.get("httpOnly"))
+
+    @http_only.setter
+    def http_only(self, value: bool) -> None:
+        self._set("httpOnly", CookieOptions(http_only=value).http_only)
+
+    @property
+    def secure(self) -> bool:
+        """Whether the cookie travels over https only."""
+        return bool(self.stored.get("secure"))
+
+    @secure.setter
+    def secure(self, value: bool) -> None:
+        self._set("secure", bool(value))
+
+    @property
+    def same_site(self) -> str | bool | None:
+        """Which requests from other sites carry the cookie: "strict", "lax", "none", or None."""
+        value = self.stored.get("sameSite")
+        return value if isinstance(value, (str, bool)) else None
+
+    @same_site.setter
+    def same_site(self, value: Any) -> None:
+        CookieOptions(same_site=value, secure=True)
+        self._set("sameSite", value)
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether the cookie has a jar of its own under each top-level site."""
+        return bool(self.stored.get("partitioned"))
+
+    @partitioned.setter
+    def partitioned(self, value: bool) -> None:
+        self._set("partitioned", CookieOptions(partitioned=value, secure=True).partitioned)
+
+    @property
+    def priority(self) -> str | None:
+        """Which cookies Chromium throws out last: "low", "medium" or "high"."""
+        return text(self.stored, "priority")
+
+    @priority.setter
+    def priority(self, value: Any) -> None:
+        self._set("priority", CookieOptions(priority=value).priority)
+
+
+def original_max_age(stored: Mapping[str, JSON]) -> float | None:
+    """Return the stored life in milliseconds, or None where there is none or something else stands in its place."""
+    value = stored.get("originalMaxAge")
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def refresh(stored: dict[str, JSON], now: float) -> None:
+    """Move the stored end of the cookie to ``now`` plus its whole life. Exact: nothing drifts (express-session does)."""
+    life = original_max_age(stored)
+    if life is not None:
+        stored["expires"] = iso((now * 1000 + life) / 1000)
+    elif stored.get("expires") is not None:
+        stored["expires"] = None
+
+
+#: JavaScript's Date.prototype.toISOString has four digits for the year up to here.
+_LATEST = 253_402_300_799.0
+
+
+def iso(moment: float) -> str:
+    """Return epoch seconds as JavaScript's ``toISOString`` does: UTC, three digits of milliseconds, Z."""
+    milliseconds = round(min(max(moment, 0.0), _LATEST) * 1000)
+    at = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+
+
+def parse_iso(value: JSON) -> datetime | None:
+    """Return the moment that a stored ``expires`` names, or None for whatever else stands there."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def text(stored: Mapping[str, JSON], key: str) -> str | None:
+    """Return a stored attribute if it is text, and None for whatever else stands there."""
+    value = stored.get(key)
+    return value if isinstance(value, str) else None
+
+
+class Session(dict[str, JSON]):
+    """What a handler reads and writes: a dict that is remembered, plus ``id``, ``cookie`` and its intents.
+
+    Values are what JSON can hold. A change at any depth is noticed: ``session["cart"]["items"].append(x)``. Changes
+    reach the store when the response begins, in one step with what other requests changed meanwhile.
+
+    Sessions are made by ``Sessions`` and its middleware, not by hand.
+    """
+
+    __slots__ = (
+        "_accessed",
+        "_backing",
+        "_cookie",
+        "_cookie_header",
+        "_cookie_stored",
+        "_ended",
+        "_facts",
+        "_headless",
+        "_id",
+        "_intent",
+        "_kept",
+        "_loaded",
+        "_loader",
+        "_payload",
+        "_promised",
+        "_saved",
+        "_system",
+        "_touched",
+    )
+
+    def __init__(
+        self,
+        data: dict[str, JSON],
+        backing: Backing,
+        sid: str | None = None,
+        payload: bytes | None = None,
+        cookie: dict[str, JSON] | None = None,
+        system: dict[str, JSON] | None = None,
+    ) -> None:
+        dict.__init__(self, data)
+        self._backing = backing
+        self._id = sid
+        #: The sid under which the store has a record, or None if it has none.
+        self._loaded = sid
+        #: That record's bytes, as they were loaded or last written by us.
+        self._payload = payload
+        self._cookie_stored = cookie
+        self._cookie: SessionCookie | None = None
+        self._system: dict[str, JSON] = system or {}
+        self._intent = Intent.KEEP
+        #: The keys whose values live on after regenerate(); True for all.
+        self._kept: frozenset[str] | bool = False
+        self._touched = False
+        #: Whether the store has been written to in this request already.
+        self._saved = False
+        #: The attributes of a cookie that the store has confirmed and the browser has not got yet.
+        self._promised: dict[str, JSON] | None = None
+        #: Whether the head of the response is on its way, so that no cookie can be sent any more.
+        self._headless = False
+        #: Where the manager finds the facts of the request, where there is one.
+        self._facts: Callable[[], RequestFacts] | None = None
+        #: The Cookie header of a lazy session's request.
+        self._cookie_header = b""
+        self._accessed = False
+        #: Why nothing can be changed any more, or None.
+        self._ended: str | None = None
+        #: Called before the first look, where loading is lazy.
+        self._loader: Callable[[], None] | None = None
+
+    # What it is -------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        state = "lazy" if self._loader else "new" if self._loaded is None else "loaded"
+        return f"<Session {state}, {dict.__len__(self)} keys>"
+
+    @property
+    def id(self) -> str:
+        """The session's id (sid). A handle, worthless without the signature; still, do not log it."""
+        self.mark_accessed()
+        return self.sid()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the store has no record of this session: the visitor is new, or its id was changed just now."""
+        self.mark_accessed()
+        return self._loaded is None or self._intent is Intent.REGENERATE
+
+    @property
+    def is_modified(self) -> bool:
+        """Whether committing now would write: something in it is not what was loaded. Costs one encoding."""
+        self.mark_accessed()
+        return self._intent is not Intent.KEEP or self.cookie_changed or self.data_changed()
+
+    @property
+    def created_at(self) -> float | None:
+        """When the session began, in epoch seconds. None for a stored one that nobody has logged in to.
+
+        The record of an anonymous session is exactly what express-session writes, which has no place for it.
+        """
+        self.mark_accessed()
+        if self._loaded is None and CREATED not in self._system:
+            return self._backing.now()
+        value = self._system.get(CREATED)
+        return value if isinstance(value, (int, float)) else None
+
+    @property
+    def user_id(self) -> str | int | None:
+        """The user given to ``login``, or None while nobody is logged in."""
+        self.mark_accessed()
+        value = self._system.get(USER)
+        return value if isinstance(value, (str, int)) else None
+
+    @property
+    def cookie(self) -> SessionCookie:
+        """The attributes of this session's cookie. Changing one counts as a change of the session."""
+        self.mark_accessed()
+        if self._cookie is None:
+            self._cookie = SessionCookie(self.cookie_attributes(), self._backing.now)
+        return self._cookie
+
+    # Intents ----------------------------------------------------------------------------------------------------
+
+    def regenerate(self, keep: Iterable[str] | bool = ()) -> None:
+        """Give the session a new id; the old one is dead from the commit on.
+
+        ``keep`` names the keys whose values live on; True keeps all, the default none. Do this whenever what the
+        visitor may do changes: an id that somebody planted before is worthless after (OWASP: session fixation).
+        """
+        if isinstance(keep, str):
+            raise TypeError(f"keep={keep!r}: give a list of keys, or True for all")
+        self._ended = None if self._intent is Intent.DESTROY else self._ended
+        self._write()
+        kept = keep if isinstance(keep, bool) else frozenset(keep)
+        if kept is not True:
+            self._system = {}
+            for key in [key for key in dict.keys(self) if not kept or key not in kept]:
+                dict.__delitem__(self, key)
+        self._intent = Intent.REGENERATE
+        self._kept = kept
+        self._id = None
+        self._cookie = None
+        self._cookie_stored = None
+
+    def destroy(self) -> None:
+        """End the session: its record is removed, the browser's cookie expired. Later changes raise SessionEnded."""
+        self.mark_accessed()
+        dict.clear(self)
+        self._system = {}
+        self._intent = Intent.DESTROY
+        self._ended = "the session was destroyed. Call regenerate() first to begin a new one"
+
+    def touch(self) -> None:
+        """Renew the session: its record lives on for its whole life from now, and the cookie is sent again."""
+        self._write()
+        self._touched = True
+
+    def login(self, user_id: str | int, keep: Iterable[str] | bool = True) -> None:
+        """Record that the visitor has proved to be ``user_id``, under a new id.
+
+        ``keep`` is what lives on of the anonymous session, as in ``regenerate``; the data of another user never
+        does. OWASP Session Management: a new id at every change of privilege.
+        """
+        if isinstance(user_id, bool) or not isinstance(user_id, (str, int)) or user_id == "":
+            raise TypeError(f"login() takes the user's id as text or an int, not a {type(user_id).__name__}")
+        someone_else = self.user_id is not None and self.user_id != user_id
+        self.regenerate(keep=() if someone_else else keep)
+        now = self._backing.now()
+        self._system = {CREATED: now, USER: user_id, AUTHENTICATED: now}
+
+    def logout(self) -> None:
+        """End the session of the user who is logged in: the same as ``destroy``."""
+        self.destroy()
+
+    # Messages for the next page -----------------------------------------------------------------------------------
+
+    def flash(self, message: str, category: str = "info") -> None:
+        """Keep ``message`` for the next page that asks with ``flashes``. Survives redirects, is read once."""
+        self.setdefault(FLASH, {}).setdefault(category, []).append(message)
+
+    def flashes(self, category: str | None = None) -> dict[str, list[str]]:
+        """Take the flashed messages out of the session, by category; with ``category``, those of that one only."""
+        kept = self.get(FLASH)
+        if not isinstance(kept, dict):
+            return {}
+        taken = {name: kept.pop(name) for name in list(kept) if category in (None, name)}
+        if not kept:
+            del self[FLASH]
+        return taken
+
+    # I/O at once --------------------------------------------------------------------------------------------------
+
+    def save(self) -> Any:
+        """Commit now instead of when the response begins. Await it under asyncio.
+
+        Returns True if the store has the session as it is here, False if the session was ended by somebody else
+        meanwhile, and nothing was written. Raises StoreUnavailable if the store is down.
+        """
+        return self._backing.save(self)
+
+    def reload(self) -> Any:
+        """Load the session again; changes made here and not saved are lost. Await it under asyncio.
+
+        Raises SessionGone if the store has it no more.
+        """
+        return self._backing.reload(self)
+
+    def pop_once(self, key: str, default: JSON = None) -> Any:
+        """Take ``key`` out of the stored session and return its value; of all requests, one gets it.
+
+        For one-time tokens. Writes at once, this key only; await it under asyncio. Returns ``default`` if the key is
+        not there, or no more.
+        """
+        return self._backing.pop_once(self, key, default)
+
+    def transaction(self) -> Transaction:
+        """Return a block that sees the session as it is stored now, and commits at its end.
+
+        ``async with session.transaction() as s:`` under asyncio, ``with`` elsewhere; ``s`` is this session, with what
+        others have stored and what was changed here. If the block raises, nothing of it is kept. Raises SessionGone
+        if the session has been ended, and SessionConflict, with nothing written, if somebody else changed the same
+        key while the block ran: then run it again.
+        """
+        return Transaction(self)
+
+    # For the library ----------------------------------------------------------------------------------------------
+
+    def mark_accessed(self) -> None:
+        """Note that the response depends on the session. Starlette's ``request.session`` calls this."""
+        if self._loader is not None:
+            self._loader()
+        self._accessed = True
+
+    def _write(self) -> None:
+        self._accessed = True
+        if self._loader is not None:
+            self._loader()
+        if self._ended is not None:
+            raise SessionEnded(self._ended)
+
+    # None of these counts as looking: they serve the commit, not the handler.
+
+    def sid(self) -> str:
+        """Return the id, made now if there is none yet."""
+        if self._id is None:
+            self._id = self._backing.new_id(self)
+        return self._id
+
+    def contents(self) -> Contents:
+        """Return what a record of this session would hold."""
+        cookie = self._cookie.stored if self._cookie is not None else self._cookie_stored
+        return Contents(self, cookie, self._system)
+
+    def cookie_attributes(self) -> dict[str, JSON]:
+        """Return the cookie's attributes as they are stored, made now from the options if there are none yet."""
+        if self._cookie is not None:
+            return self._cookie.stored
+        if self._cookie_stored is None:
+            self._cookie_stored = self._backing.cookie_attributes(self)
+        return self._cookie_stored
+
+    def data_changed(self) -> bool:
+        """Tell whether the data is not what is stored, at any depth."""
+        if self._payload is None:
+            return dict.__len__(self) > 0
+        return not same(self.contents(), self._payload)
+
+    @property
+    def cookie_changed(self) -> bool:
+        """Whether a handler changed an attribute of the cookie."""
+        return self._cookie is not None and self._cookie.changed
+
+    def become(self, other: Session) -> None:
+        """Be what ``other`` is, a session that was just loaded."""
+        dict.clear(self)
+        dict.update(self, dict.items(other))
+        assert other._id is not None and other._payload is not None
+        self.stored_as(other._id, other._payload, other._cookie_stored)
+        self._system = other._system
+        self._saved = False
+
+    def adopt(self, sid: str, payload: bytes, contents: Contents) -> None:
+        """Become the session that the store has under ``sid``."""
+        dict.clear(self)
+        dict.update(self, contents.data)
+        self.stored_as(sid, payload, contents.cookie)
+        self._system = contents.system
+
+    def stored_as(self, sid: str, payload: bytes, cookie: dict[str, JSON] | None) -> None:
+        """Note that the store has ``payload`` under ``sid`` now, and nothing is left to commit."""
+        self._id = self._loaded = sid
+        self._payload = payload
+        self._cookie_stored = cookie
+        self._cookie = None
+        self._intent = Intent.KEEP
+        self._kept = self._touched = False
+        self._saved = True
+
+    def rebase(self, payload: bytes, contents: Contents) -> None:
+        """Take over what is stored now, and keep what was changed here since the load as changes."""
+        base = decode(self._payload or b"{}")
+        merged = merge({} if base is None else base.data, dict(dict.items(self)), contents.data).data
+        dict.clear(self)
+        dict.update(self, merged)
+        self._payload = payload
+        self._system = contents.system
+        if not self.cookie_changed:
+            self._cookie_stored, self._cookie = contents.cookie, None
+
+    def end(self, reason: str) -> None:
+        """Refuse changes from here on, because nothing would store them."""
+        if self._ended is None:
+            self._ended = reason
+
+    # Every way of looking -----------------------------------------------------------------------------------------
+
+    def __getitem__(self, key: str) -> JSON:
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.__getitem__(self, key)
+
+    def get(self, key: str, default: JSON = None) -> JSON:  # type: ignore[override]
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.get(self, key, default)
+
+    def __contains__(self, key: object) -> bool:
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.__contains__(self, key)
+
+    def __len__(self) -> int:
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.__len__(self)
+
+    def __iter__(self) -> Iterator[str]:
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.__iter__(self)
+
+    def __reversed__(self) -> Iterator[str]:
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.__reversed__(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.__ne__(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.copy()
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.keys(self)
+
+    def values(self) -> ValuesView[JSON]:  # type: ignore[override]
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.values(self)
+
+    def items(self) -> ItemsView[str, JSON]:  # type: ignore[override]
+        if not self._accessed:
+            self.mark_accessed()
+        return dict.items(self)
+
+    def copy(self) -> dict[str, JSON]:
+        """Return the data as a plain dict: the top level is a copy, what is nested is shared."""
+        if not self._accessed:
+            self.mark_accessed()
+        return dict(dict.items(self))
+
+    __copy__ = copy
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # deepcopy and pickle get the data, not the live session.
+        return (dict, (self.copy(),))
+
+    # Every way of writing -----------------------------------------------------------------------------------------
+
+    def __setitem__(self, key: str, value: JSON) -> None:
+        self._write()
+        dict.__setitem__(self, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self._write()
+        dict.__delitem__(self, key)
+
+    def __ior__(self, other: Any) -> Session:  # type: ignore[override,misc]
+        self._write()
+        dict.update(self, other)
+        return self
+
+    def clear(self) -> None:
+        """Remove all data; the session itself goes on."""
+        self._write()
+        dict.clear(self)
+
+    def pop(self, key: str, *default: JSON) -> JSON:  # type: ignore[override]
+        self._write()
+        return dict.pop(self, key, *default)
+
+    def popitem(self) -> tuple[str, JSON]:
+        self._write()
+        return dict.popitem(self)
+
+    def setdefault(self, key: str, default: JSON = None) -> JSON:  # type: ignore[override]
+        self._write()
+        return dict.setdefault(self, key, default)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        self._write()
+        dict.update(self, *args, **kwargs)
+
+
+class Transaction:
+    """A block of work on the session as it is stored now. See ``Session.transaction``."""
+
+    __slots__ = ("_before", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._before: dict[str, JSON] = {}
+
+    def _begun(self) -> Session:
+        self._before = deepcopy(self._session.copy())
+        return self._session
+
+    def _undo(self) -> None:
+        dict.clear(self._session)
+        dict.update(self._session, self._before)
+
+    def __enter__(self) -> Session:
+        self._session._backing.begin(self._session)
+        return self._begun()
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is None:
+            self._session._backing.finish(self._session)
+        else:
+            self._undo()
+
+    async def __aenter__(self) -> Session:
+        await self._session._backing.begin(self._session)
+        return self._begun()
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is None:
+            await self._session._backing.finish(self._session)
+        else:
+            self._undo()
+
+
+def not_loaded() -> None:
+    """Refuse to look into a lazy session that has not been loaded."""
+    raise NotLoaded(
+        "this session is lazy and was not loaded. Write `session = await holdfast.starlette.load(request)` "
+        "in the handler, or leave lazy=True out"
+    )
+
+
+def of_slot(slot: object) -> Session | None:
+    """Return what a framework's slot holds, if it is a session or None."""
+    if slot is None or isinstance(slot, Session):
+        return slot
+    raise SessionError(
+        f"the session was replaced by a {type(slot).__name__}. Change the session itself, or set the slot to None"
+    )

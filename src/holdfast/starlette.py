@@ -1,0 +1,38 @@
+"""Sessions for Starlette: ``request.session``, as with Starlette's own middleware, kept on the server."""
+
+from __future__ import annotations
+
+from starlette.requests import HTTPConnection
+
+from holdfast.asgi import SessionMiddleware
+from holdfast.errors import MissingMiddleware
+from holdfast.session import Session
+
+__all__ = ["SessionMiddleware", "load", "session"]
+
+_REMEDY = (
+    "this request has no session. Add the middleware: "
+    "app.add_middleware(holdfast.asgi.SessionMiddleware, sessions=sessions)"
+)
+
+
+def session(request: HTTPConnection) -> Session:
+    """Return the session of a request or a WebSocket, typed. The same object as ``request.session``.
+
+    Raises MissingMiddleware if there is none: the middleware is missing, or the cookie's path does not cover the URL.
+    """
+    found = request.scope.get("session")
+    if not isinstance(found, Session):
+        raise MissingMiddleware(_REMEDY)
+    found.mark_accessed()
+    return found
+
+
+async def load(request: HTTPConnection) -> Session:
+    """Return the session of a request, loading it first if the middleware is lazy. Asks the store at most once."""
+    found = request.scope.get("session")
+    if not isinstance(found, Session):
+        raise MissingMiddleware(_REMEDY)
+    await found._backing.load_async(found)
+    found.mark_accessed()
+    return found

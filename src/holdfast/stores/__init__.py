@@ -1,0 +1,38 @@
+# A store's module is imported when a URL names it, never before: its driver may not be installed.
+"""Where records are kept: one module per backend, and the table of URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+from urllib.parse import urlsplit
+
+from holdfast.errors import InvalidOption, MissingExtra
+from holdfast.stores.base import Store
+
+__all__ = ["SCHEMES", "from_url"]
+
+#: URL scheme -> (module, name of the extra that installs its driver).
+SCHEMES: dict[str, tuple[str, str]] = {
+    "memory": ("holdfast.stores.memory", ""),
+    "sqlite": ("holdfast.stores.sqlite", ""),
+}
+
+
+def from_url(url: str, clock: Callable[[], float]) -> Store:
+    """Return the store that ``url`` names, such as ``memory://`` or ``sqlite:///sessions.db``.
+
+    Each module of a store has a function ``from_url(url, clock)``. Raises InvalidOption for a URL that names no
+    store, and MissingExtra if its driver is not installed.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{known}://" for known in SCHEMES)
+        raise InvalidOption("store", f"no store has the scheme {scheme + '://'!r}", f"Use one of: {known}.")
+    module, extra = SCHEMES[scheme]
+    try:
+        make = import_module(module).from_url
+    except ImportError as error:
+        raise MissingExtra(f"The store {scheme}://", extra) from error
+    return cast("Store", make(url, clock))

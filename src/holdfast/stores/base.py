@@ -1,0 +1,109 @@
+# The contract of a store, and every odd case of it. A store knows records, never sessions.
+#
+#   load     None for absent and for expired. Never raises for a strange sid: a sid is any text.
+#   create   Only if absent; an expired record counts as absent. False if present, and nothing changed.
+#   replace  Only if present and unexpired, and only if the stored payload is byte for byte `expected`, in one atomic
+#            step. Never creates: so a request in flight cannot bring back a session that was ended meanwhile.
+#   touch    Only if present and unexpired. Moves the expiry, never the payload. Never creates.
+#   delete   Idempotent. True if there was a record, expired or not.
+#
+#   ttl is in seconds, may be fractional, and counts from the store's own clock. ttl <= 0: expired at once, so
+#   create and replace leave nothing that load would return.
+#
+# Answers are data. Exceptions are outages: a store raises StoreUnavailable, with the driver's error as its cause.
+# Verbs may be plain `def` or `async def`. Plain ones must not wait for a network under asyncio: a store that has to
+# is TwoColoured (dual.py).
+"""What a store is: five verbs and a few optional abilities."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import msgspec
+
+__all__ = ["Conflict", "Iterable", "Missing", "Record", "Replaced", "Store", "Sweepable"]
+
+T = TypeVar("T")
+
+#: A verb answers at once, or with something to await.
+Answer: TypeAlias = T | Awaitable[T]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """What a store keeps for a sid."""
+
+    #: The bytes that were given, unchanged.
+    payload: bytes
+    #: When the record ends, in epoch seconds.
+    expires_at: float
+
+    def __repr__(self) -> str:
+        return f"<Record {len(self.payload)} bytes>"
+
+
+class Replaced(msgspec.Struct, frozen=True):
+    """The answer of ``replace`` when it did."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """The answer of ``replace`` when the stored payload is not the expected one. Nothing was written."""
+
+    #: The payload that is stored now.
+    current: bytes
+
+    def __repr__(self) -> str:
+        return f"<Conflict {len(self.current)} bytes>"
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """The answer of ``replace`` when there is no such record, or it has expired. Nothing was written."""
+
+
+class Store(Protocol):
+    """Keeps records. Implement these five, plain or async, and holdfast can use it."""
+
+    def load(self, sid: str, /) -> Answer[Record | None]:
+        """Return the record of ``sid``, or None if there is none or it has expired."""
+
+    def create(self, sid: str, payload: bytes, ttl: float, /) -> Answer[bool]:
+        """Store a new record that ends ``ttl`` seconds from now. Return False, and change nothing, if there is one."""
+
+    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes, /) -> Answer[Replaced | Conflict | Missing]:
+        """Put ``payload`` in the place of ``expected``, in one atomic step. Never creates."""
+
+    def touch(self, sid: str, ttl: float, /) -> Answer[bool]:
+        """Let the record end ``ttl`` seconds from now. Return False if there is none. Never changes the payload."""
+
+    def delete(self, sid: str, /) -> Answer[bool]:
+        """Remove the record. Return whether there was one."""
+
+
+@runtime_checkable
+class Iterable(Protocol):
+    """The ability to look at all records: needed by ``all``, ``count`` and ``clear`` of ``Sessions``."""
+
+    def all(self) -> Iterator[tuple[str, Record]] | AsyncIterator[tuple[str, Record]]:
+        """Yield each sid with its record, expired ones left out, in no particular order."""
+
+    def count(self) -> Answer[int]:
+        """Return how many unexpired records there are."""
+
+    def clear(self) -> Answer[None]:
+        """Remove all records."""
+
+
+@runtime_checkable
+class Sweepable(Protocol):
+    """The ability to remove expired records, for stores whose server does not."""
+
+    def prune(self) -> Answer[int]:
+        """Remove expired records in bounded batches. Return how many."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """The ability to let go of connections. The store opens them again if it is used again."""
+
+    def close(self) -> Answer[None]:
+        """Close what is open."""

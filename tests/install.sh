@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs what the tests need and pip cannot bring. Needs root or sudo only where something is missing.
+set -eu
+
+missing=""
+have() { command -v "$1" >/dev/null 2>&1; }
+
+have chromium || have chromium-browser || have google-chrome || missing="$missing chromium"
+
+[ -z "$missing" ] && exit 0
+
+if have apt-get; then
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    if [ -z "$sudo" ] || have sudo; then
+        echo "installing:$missing"
+        export DEBIAN_FRONTEND=noninteractive
+        $sudo apt-get update -qq >/dev/null
+        # shellcheck disable=SC2086
+        $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+        exit 0
+    fi
+fi
+
+# No apt: the one thing missing is a browser, and Playwright brings its own.
+.venv/bin/playwright install chromium
