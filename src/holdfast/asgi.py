@@ -55,124 +55,122 @@ class SessionMiddleware:
         self.app = app
         self.sessions = Sessions(**options) if sessions is None else sessions
         self._lazy = lazy
+        self._everywhere = self.sessions.covers_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind == "lifespan":
+        if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
-            await _maybe(self.sessions.close())
-        elif kind not in ("http", "websocket") or scope.get("session") is not None or not self.sessions.covers(scope["path"]):
+            if kind == "lifespan":
+                await _maybe(self.sessions.close())
+            return
+        if scope.get("session") is not None or not (self._everywhere or self.sessions.covers(scope["path"])):
             await self.app(scope, receive, send)
-        else:
-            await _Request(self, scope, receive, send).serve()
+            return
+        request = _Request(self.sessions, scope, send)
+        try:
+            begin = self.sessions.begin_lazy if self._lazy else self.sessions.begin_async
+            session = begin(cookie_header(scope), request.facts)
+            if not isinstance(session, Session):
+                session = await session
+        except StoreUnavailable:
+            session = await request.without_store()
+            if request.refused:
+                return
+        request.session = scope["session"] = session
+        try:
+            await self.app(scope, receive, request.send)
+            if session._accessed and request.head_sent:
+                await request.commit_again()
+        except StoreUnavailable:
+            if request.head_sent:
+                raise
+            await request.refuse()
+        finally:
+            session.end(_SENT)
 
 
 class _Request:
     """One request on its way through the application."""
 
-    __slots__ = ("app", "head_sent", "lazy", "receive", "refused", "scope", "send", "session", "sessions", "stored")
+    __slots__ = ("head_sent", "refused", "scope", "send_on", "session", "sessions", "stored")
 
-    def __init__(self, middleware: SessionMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
-        self.app = middleware.app
-        self.sessions = middleware.sessions
-        self.lazy = middleware._lazy
+    session: Session
+
+    def __init__(self, sessions: Sessions, scope: Scope, send: Send) -> None:
+        self.sessions = sessions
         self.scope = scope
-        self.receive = receive
-        self.send = send
+        self.send_on = send
         self.head_sent = False
         #: Whether the visitor was told that the store is down; what the application still sends is not sent.
         self.refused = False
         #: Whether the session may be stored at all: not if it stands in for one that could not be loaded.
         self.stored = True
 
-    async def serve(self) -> None:
-        try:
-            self.session = await self._begin()
-        except StoreUnavailable:
-            await self._refuse()
-            return
-        self.scope["session"] = self.session
-        try:
-            await self.app(self.scope, self.receive, self._send)
-            if self.head_sent and not self.refused:
-                await self._commit_again()
-        except StoreUnavailable:
-            if self.head_sent or self.sessions.options.on_store_error == "raise":
-                raise
-            await self._refuse()
-        finally:
-            self.session.end(_SENT)
-
-    async def _begin(self) -> Session:
-        header = cookie_header(self.scope)
-        if self.lazy:
-            return self.sessions.begin_lazy(header, self._facts)
-        try:
-            session = self.sessions.begin_async(header, self._facts)
-            return session if isinstance(session, Session) else await session
-        except StoreUnavailable:
-            if self.sessions.options.on_store_error != "anonymous":
-                raise
-            self.stored = False
-            return self.sessions.anonymous(self._facts)
-
-    def _facts(self) -> RequestFacts:
+    def facts(self) -> RequestFacts:
+        """Return the facts of this request."""
         return facts_of(self.scope)
 
-    async def _send(self, message: Message) -> None:
-        if self.refused:
-            return
-        if message["type"] in _HEADS:
+    async def send(self, message: Message) -> None:
+        """Send ``message`` on, after what has to be done before it."""
+        if self.head_sent:
+            if self.session._accessed and message["type"] == "http.response.body" and not message.get("more_body"):
+                await self.commit_again()
+        elif message["type"] in _HEADS and not self.refused:
             try:
-                await self._commit_before(message)
+                answer = self._commit()
+                self._announce(message, answer if answer is None or isinstance(answer, str) else await answer)
             except StoreUnavailable:
-                if self.sessions.options.on_store_error == "raise":
-                    raise
-                if self.sessions.options.on_store_error != "anonymous":
-                    await self._refuse()
-                    return
-            self.head_sent = True
-            self.session._headless = True
-            self.session._accessed = False
-        elif message["type"] == "http.response.body" and not message.get("more_body", False):
-            await self._commit_again()
-        await self.send(message)
+                await self.without_store()
+        if not self.refused:
+            await self.send_on(message)
 
-    async def _commit_before(self, message: Message) -> None:
-        slot = of_slot(self.scope.get("session"))
-        cookie = await self._commit(released=slot is None)
-        if cookie is not None:
-            headers = message["headers"] = list(message.get("headers", ()))
-            headers.append((b"set-cookie", cookie.encode("latin-1")))
-            forbid_storing(headers)
-            vary(headers)
-        elif self.session._accessed:
-            headers = message["headers"] = list(message.get("headers", ()))
-            vary(headers)
-
-    async def _commit(self, released: bool = False) -> str | None:
-        if not self.stored or self.session._loader is not None:
-            return None
-        cookie = self.sessions.commit_async(self.session, released=released)
-        return cookie if cookie is None or isinstance(cookie, str) else await cookie
-
-    async def _commit_again(self) -> None:
-        """Store what changed after the head was sent: while a body was streamed, or a WebSocket was open."""
+    def _commit(self) -> str | Awaitable[str | None] | None:
         session = self.session
-        if session._accessed and of_slot(self.scope.get("session")) is not None:
-            await self._commit()
-            session._accessed = False
+        if not self.stored or session._loader is not None:
+            return None
+        slot = self.scope.get("session")
+        released = slot is not session and of_slot(slot) is None
+        return self.sessions.commit_async(session, released)
 
-    async def _refuse(self) -> None:
+    def _announce(self, message: Message, cookie: str | None) -> None:
+        """Let the head of the response say what follows from the session."""
+        session = self.session
+        if cookie is not None or session._accessed:
+            headers = message["headers"] = list(message.get("headers", ()))
+            if cookie is not None:
+                headers.append((b"set-cookie", cookie.encode("latin-1")))
+                forbid_storing(headers)
+            vary(headers)
+        self.head_sent = session._headless = True
+        session._accessed = False
+
+    async def commit_again(self) -> None:
+        """Store what changed after the head was sent: while a body was streamed, or a WebSocket was open."""
+        if of_slot(self.scope.get("session")) is not None:
+            answer = self._commit()
+            if answer is not None and not isinstance(answer, str):
+                await answer
+        self.session._accessed = False
+
+    async def without_store(self) -> Session:
+        """Do what the options say about a store that is down. Return the session to serve with, if that is to be."""
+        self.stored = False
+        if self.sessions.options.on_store_error != "anonymous":
+            await self.refuse()
+        return self.sessions.anonymous(self.facts)
+
+    async def refuse(self) -> None:
+        """Tell the visitor that the store is down; to be called while the exception is handled."""
         if self.sessions.options.on_store_error == "raise":
-            raise
+            raise  # noqa: PLE0704
         self.refused = True
         if self.scope["type"] == "websocket":
             # 1013, "try again later" (IANA WebSocket close codes); before the handshake servers answer 403.
-            await self.send({"type": "websocket.close", "code": 1013})
+            await self.send_on({"type": "websocket.close", "code": 1013})
             return
-        await self.send({"type": "http.response.start", "status": 503, "headers": list(_UNAVAILABLE_HEADERS)})
-        await self.send({"type": "http.response.body", "body": _UNAVAILABLE})
+        await self.send_on({"type": "http.response.start", "status": 503, "headers": list(_UNAVAILABLE_HEADERS)})
+        await self.send_on({"type": "http.response.body", "body": _UNAVAILABLE})
 
 
 async def _maybe(answer: Any) -> None:

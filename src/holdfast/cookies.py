@@ -14,13 +14,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from collections.abc import Sequence
+from typing import Any, Literal
 from urllib.parse import quote, unquote
 
-from holdfast.signing import URI_COMPONENT_SAFE
+from holdfast.signing import URI_COMPONENT_SAFE, unsign
 
-__all__ = ["candidates", "http_date", "parse", "serialize"]
+__all__ = [
+    "candidates",
+    "encode",
+    "http_date",
+    "json_cookie",
+    "json_cookies",
+    "parse",
+    "serialize",
+    "signed_cookie",
+    "signed_cookies",
+]
 
 #: How many cookies of one name are looked at. RFC 6265bis 4.2.2: "servers SHOULD NOT rely upon the serialization
 #: order"; more than a few of one name are an attack, not a visitor.
@@ -46,21 +59,17 @@ def candidates(header: bytes, name: bytes) -> list[bytes]:
     ``header`` is the Cookie header as it came. Values are returned raw, without surrounding double quotes.
     """
     found: list[bytes] = []
-    if name not in header:
-        return found
-    for pair in header.split(b";"):
-        if name not in pair:
-            continue
-        key, equals, value = pair.partition(b"=")
+    position = header.find(name)
+    while position >= 0 and len(found) < CANDIDATES:
+        end = header.find(b";", position)
+        if end < 0:
+            end = len(header)
+        key, equals, value = header[header.rfind(b";", 0, position) + 1 : end].partition(b"=")
         if equals and key.strip(_BLANKS) == name:
-            found.append(_unquoted(value.strip(_BLANKS)))
-            if len(found) == CANDIDATES:
-                break
+            value = value.strip(_BLANKS)
+            found.append(value[1:-1] if value[:1] == b'"' == value[-1:] else value)
+        position = header.find(name, end)
     return found
-
-
-def _unquoted(value: bytes) -> bytes:
-    return value[1:-1] if value[:1] == b'"' == value[-1:] else value
 
 
 def parse(header: str) -> dict[str, str]:
@@ -92,6 +101,78 @@ def _decoded(value: str) -> str:
         return unquote(value, errors="strict")
     except UnicodeDecodeError:
         return value
+
+
+# What cookie-parser 1.4 of Node adds to `parse`: values that are JSON ("j:...") or signed ("s:..."). As there, a signed
+# value that does not verify becomes False, not None: it tells a forgery from a cookie that never came, and what reads
+# Node's cookies today can be taken over word for word.
+
+
+def json_cookie(value: str) -> Any:
+    """Return what a JSON cookie, ``j:<json>``, holds; None if ``value`` is not one. Nothing raises.
+
+    >>> json_cookie('j:{"a":1}')
+    {'a': 1}
+    """
+    if not value.startswith("j:"):
+        return None
+    try:
+        return json.loads(value[2:], parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def json_cookies(cookies: dict[str, Any]) -> dict[str, Any]:
+    """Replace the JSON cookies in ``cookies`` by what they hold, and return ``cookies``.
+
+    As in cookie-parser, JSON that JavaScript finds false (``null``, ``false``, ``0``, ``""``) is left as text.
+
+    >>> json_cookies({"cart": "j:[1,2]", "none": "j:null", "theme": "dark"})
+    {'cart': [1, 2], 'none': 'j:null', 'theme': 'dark'}
+    """
+    for name, value in cookies.items():
+        held = json_cookie(value) if isinstance(value, str) else None
+        if held or isinstance(held, (dict, list)):
+            cookies[name] = held
+    return cookies
+
+
+def signed_cookie(value: str, secret: str | bytes | Sequence[str | bytes]) -> str | Literal[False]:
+    """Return what a signed cookie, ``s:<value>.<mac>``, holds; False if no secret fits it.
+
+    A value that does not begin with ``s:`` is returned as it is: **it was not signed by anybody**. To be sure, look
+    a cookie up in what ``signed_cookies`` returns.
+
+    >>> signed_cookie("s:foobarbaz.CP7AWaXDfAKIRfH49dQzKJx7sKzzSoPq7/AcBBRVwlI", "keyboard cat")
+    'foobarbaz'
+    >>> signed_cookie("s:foobarbaz.forged", "keyboard cat")
+    False
+    """
+    if not value.startswith("s:"):
+        return value
+    for each in [secret] if isinstance(secret, (str, bytes)) else secret:
+        # Whoever forgot the secret would accept what anybody signed with nothing.
+        held = unsign(value[2:], each) if each else None
+        if held is not None:
+            return held
+    return False
+
+
+def signed_cookies(
+    cookies: dict[str, str], secret: str | bytes | Sequence[str | bytes]
+) -> dict[str, str | Literal[False]]:
+    """Take the signed cookies out of ``cookies``, and return what they hold; False where no secret fits.
+
+    >>> cookies = parse("who=s:foobarbaz.CP7AWaXDfAKIRfH49dQzKJx7sKzzSoPq7/AcBBRVwlI; theme=dark")
+    >>> signed_cookies(cookies, "keyboard cat"), cookies
+    ({'who': 'foobarbaz'}, {'theme': 'dark'})
+    """
+    names = [name for name, value in cookies.items() if value.startswith("s:")]
+    return {name: signed_cookie(cookies.pop(name), secret) for name in names}
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 def encode(value: str) -> str:
@@ -127,25 +208,24 @@ def serialize(
     if max_age is not None:
         text += f"; Max-Age={min(int(max_age), MAX_AGE_LIMIT)}"
     if domain:
-        if not _DOMAIN.fullmatch(domain):
-            raise ValueError(f"cookie domain {domain!r} is not a host name")
-        text += f"; Domain={domain}"
+        text += f"; Domain={_matching(_DOMAIN, domain, 'cookie domain', 'is not a host name')}"
     if path:
-        if not _PATH.fullmatch(path):
-            raise ValueError(f"cookie path {path!r} has a character that a path attribute cannot hold")
-        text += f"; Path={path}"
+        text += f"; Path={_matching(_PATH, path, 'cookie path', 'has a character that no path attribute can hold')}"
     if expires is not None:
         text += f"; Expires={http_date(expires)}"
-    if http_only:
-        text += "; HttpOnly"
-    if secure:
-        text += "; Secure"
-    if partitioned:
-        text += "; Partitioned"
+    for attribute, wanted in (("HttpOnly", http_only), ("Secure", secure), ("Partitioned", partitioned)):
+        if wanted:
+            text += f"; {attribute}"
     if priority:
         text += f"; Priority={_choice('priority', priority, ('Low', 'Medium', 'High'))}"
     if same_site:
         text += f"; SameSite={_choice('same_site', same_site, ('Strict', 'Lax', 'None'))}"
+    return text
+
+
+def _matching(grammar: re.Pattern[str], text: str, what: str, problem: str) -> str:
+    if not grammar.fullmatch(text):
+        raise ValueError(f"{what} {text!r} {problem}")
     return text
 
 

@@ -42,11 +42,14 @@ from holdfast.record import JSON, Contents, decode, encode
 from holdfast.session import Intent, Session, iso, original_max_age, parse_iso, refresh
 from holdfast.stores.base import Record
 
-__all__ = ["OPTIONS", "RULES", "Browser", "Operation", "Plan", "State", "Verdict", "commit", "examine", "insist", "resolve", "state_of"]
+__all__ = ["OPTIONS", "RULES", "Browser", "Operation", "Plan", "State", "Verdict", "commit", "examine", "insist", "resolve", "rules_for", "state_of", "with_cookie", "without_operation"]
 
 
 class State(Enum):
     """The states in which a request can leave a session."""
+
+    # Enum's own hash is written in Python, and this one is taken at every commit.
+    __hash__ = object.__hash__
 
     EMPTY = "empty"
     FILLED = "filled"
@@ -172,7 +175,7 @@ def new_cookie(cookie: CookieOptions, secure: bool, now: float) -> dict[str, JSO
 # Committing -----------------------------------------------------------------------------------------------------------
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What a commit is to do, and with what. Nothing has happened yet."""
 
     state: State
@@ -191,6 +194,10 @@ class Plan(msgspec.Struct, frozen=True):
     expected: bytes = b""
     #: Which keys of the old session live on in the new one: all, none, or these.
     kept: frozenset[str] | bool = True
+
+
+#: What most requests of strangers need, made once.
+_IDLE = Plan(State.EMPTY)
 
 
 def state_of(session: Session | None) -> State:
@@ -220,7 +227,7 @@ def commit(options: Options, rules: dict[State, Rule], session: Session, release
     operation, browser = rules[state]
     loaded = session._loaded
     if operation is Operation.NOTHING:
-        return Plan(state)
+        return _IDLE
     if operation is Operation.DELETE:
         return Plan(state, operation, browser, sid=loaded or "", cookie=session.cookie_attributes())
     ttl = lifetime(session.cookie_attributes(), options, now)
@@ -261,8 +268,10 @@ def lifetime(cookie: dict[str, JSON], options: Options, now: float) -> float:
     life = original_max_age(cookie)
     if life is not None:
         return life / 1000
+    if cookie.get("expires") is None:
+        return options.ttl
     end = parse_iso(cookie.get("expires"))
-    return options.ttl_seconds() if end is None else end.timestamp() - now
+    return options.ttl if end is None else end.timestamp() - now
 
 
 # Conflicts ------------------------------------------------------------------------------------------------------------
@@ -301,3 +310,13 @@ def resolve(plan: Plan, base_payload: bytes, current: bytes, *, cookie_changed: 
 def insist(plan: Plan, current: bytes) -> Plan:
     """Return ``plan`` so that it replaces ``current``, whatever that says: ``conflict="overwrite"``."""
     return msgspec.structs.replace(plan, expected=current)
+
+
+def without_operation(plan: Plan) -> Plan:
+    """Return ``plan`` so that it leaves the store alone."""
+    return msgspec.structs.replace(plan, operation=Operation.NOTHING)
+
+
+def with_cookie(plan: Plan, cookie: dict[str, JSON]) -> Plan:
+    """Return ``plan`` so that the browser gets ``cookie``, which an earlier save has promised it."""
+    return msgspec.structs.replace(plan, browser=Browser.SEND, cookie=cookie)

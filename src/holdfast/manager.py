@@ -9,6 +9,7 @@ import difflib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from holdfast import cookies, dual, lifecycle, stores
@@ -27,6 +28,13 @@ __all__ = ["Sessions"]
 
 T = TypeVar("T")
 
+#: Gives the facts of a request when they are asked for, which on the hot path they are not.
+Facts = Callable[[], RequestFacts]
+
+#: How many Cookie headers are remembered with the ids in them: five megabytes at most, since long ones are not.
+RECENT_HEADERS = 4096
+LONGEST_RECALLED = 1024
+
 #: How often a commit is tried again because somebody else wrote first. Each time somebody did make progress.
 MAX_TRIES = 100
 
@@ -34,7 +42,10 @@ MAX_TRIES = 100
 _TOMBSTONE = b'{"cookie":{"originalMaxAge":null,"expires":null},"holdfast":{"rotated":true}}'
 _TOMBSTONE_TTL = 60.0
 
-_VERDICTS = {
+#: Stands for an answer of the store that has not been asked for yet.
+_NOT_ASKED: Any = object()
+
+_VERDICTS: dict[Any, Happening] = {
     Verdict.UNKNOWN: Happening.UNKNOWN_ID,
     Verdict.EXPIRED: Happening.EXPIRED,
     Verdict.CORRUPT: Happening.CORRUPT,
@@ -68,9 +79,13 @@ class Sessions:
         self._async_store: Any = under_asyncio
         keys = self.options.secrets()
         self._signer = Signer(keys)
+        self._recall = lru_cache(RECENT_HEADERS)(self._read)
+        self._genid = self.options.genid
         self._events = Events(keys[-1], self.options.on_event)
         self._rules = lifecycle.rules_for(self.options)
         self._name = self.options.name.encode("ascii")
+        cookie = self.options.cookie
+        self._prefix = cookie.path if isinstance(cookie, CookieOptions) else "/"
 
     def __repr__(self) -> str:
         return f"<Sessions name={self.options.name!r} store={type(self.store).__name__}>"
@@ -116,8 +131,7 @@ class Sessions:
         return dual.run(body(store, *args))
 
     def _open(self, store: Any, sid: str) -> Steps[Session | None]:
-        found = yield from self._find(store, sid)
-        return None if found is None else self._session(sid, *found)
+        return (yield from self._find(store, sid))
 
     def _revoke(self, store: Any, sid: str) -> Steps[bool]:
         there = yield from self._ask(store.delete, sid)
@@ -127,27 +141,43 @@ class Sessions:
 
     # For integrations ---------------------------------------------------------------------------------------------
 
+    @property
+    def covers_all(self) -> bool:
+        """Whether every path has a session, as by default."""
+        return self._prefix == "/"
+
     def covers(self, path: str) -> bool:
         """Tell whether requests for ``path`` have a session at all: whether the cookie's path matches it.
 
         RFC 6265bis section 5.1.4; express-session compares the beginning of the text only, so its ``/app`` covers
         ``/application``, for which no browser would send the cookie back.
         """
-        options = self.options.cookie
-        prefix = options.path if isinstance(options, CookieOptions) else "/"
+        prefix = self._prefix
         if prefix == "/" or path == prefix:
             return True
         return path.startswith(prefix if prefix.endswith("/") else prefix + "/")
 
-    def begin_sync(self, header: bytes, facts: Callable[[], RequestFacts]) -> Session:
+    def begin_sync(self, header: bytes, facts: Facts) -> Session:
         """Return the session of a request whose Cookie header is ``header``, for synchronous servers."""
-        return dual.run_sync(self._begin(self.store, header, facts))
+        return dual.run_sync(self._begin(self.store, self._claims(header), facts))
 
-    def begin_async(self, header: bytes, facts: Callable[[], RequestFacts]) -> Session | Awaitable[Session]:
-        """Return the session of a request under asyncio, or an awaitable of it if the store has to be waited for."""
-        return dual.start(self._begin(self._async_store, header, facts))
+    def begin_async(self, header: bytes, facts: Facts) -> Session | Awaitable[Session]:
+        """Return the session of a request under asyncio, or an awaitable of it if something has to be waited for."""
+        claims = self._claims(header)
+        if len(claims) == 1:
+            # The hot path, without the machinery: one cookie, and a store that answers at once.
+            answer = self._load(self._async_store, claims[0])
+            if isinstance(answer, Record):
+                session = self._examine(claims[0], answer)
+                if session is not None:
+                    session._facts = facts
+                    return session
+            return dual.start(self._begin(self._async_store, claims, facts, answer))
+        if not claims and self._genid is None:
+            return self._blank(facts)
+        return dual.start(self._begin(self._async_store, claims, facts))
 
-    def begin_lazy(self, header: bytes, facts: Callable[[], RequestFacts]) -> Session:
+    def begin_lazy(self, header: bytes, facts: Facts) -> Session:
         """Return a session that must be loaded before it is looked at."""
         session = self._blank(facts)
         session._loader = not_loaded
@@ -163,63 +193,84 @@ class Sessions:
         if loaded._payload is not None:
             session.become(loaded)
 
-    def commit_sync(self, session: Session, *, released: bool = False) -> str | None:
+    def commit_sync(self, session: Session, released: bool = False) -> str | None:
         """Carry out what became of the session, and return the Set-Cookie value for the response, or None."""
-        return dual.run_sync(self._commit(self.store, session, released))
+        plan = self._plan(session, released)
+        return None if plan is None else dual.run_sync(self._commit(self.store, session, plan))
 
-    def commit_async(self, session: Session, *, released: bool = False) -> str | Awaitable[str | None] | None:
+    def commit_async(self, session: Session, released: bool = False) -> str | Awaitable[str | None] | None:
         """Do as ``commit_sync`` under asyncio; returns an awaitable if the store has to be waited for."""
-        return dual.start(self._commit(self._async_store, session, released))
+        plan = self._plan(session, released)
+        if plan is None:
+            return None
+        if plan.operation is Operation.TOUCH and plan.browser is Browser.NOTHING:
+            # The hot path, without the machinery: a visitor who is known and changed nothing.
+            answer = self._touch(self._async_store, plan)
+            return None if answer is True else dual.start(self._commit(self._async_store, session, plan, answer=answer))
+        return dual.start(self._commit(self._async_store, session, plan))
 
-    def anonymous(self, facts: Callable[[], RequestFacts]) -> Session:
+    def anonymous(self, facts: Facts) -> Session:
         """Return a session that nothing will ever store: for requests served while the store is down."""
         return self._blank(facts)
 
     # Opening ------------------------------------------------------------------------------------------------------
 
-    def _blank(self, facts: Callable[[], RequestFacts] | None) -> Session:
+    def _blank(self, facts: Facts | None) -> Session:
         session = Session({}, self)
         session._facts = facts
         return session
 
-    def _session(self, sid: str, record: Record, contents: Contents) -> Session:
+    def _claims(self, header: bytes) -> tuple[str, ...]:
+        """Return the ids that a request's cookies claim and that we signed, each once.
+
+        A visitor's requests come in rows and with the same cookies, so the last few thousand answers are remembered.
+        """
+        claims, forged = self._recall(header) if len(header) <= LONGEST_RECALLED else self._read(header)
+        for _ in range(forged):
+            self._events.tell(Happening.BAD_SIGNATURE)
+        return claims
+
+    def _read(self, header: bytes) -> tuple[tuple[str, ...], int]:
+        sids = [self._signer.read_token(raw) for raw in cookies.candidates(header, self._name)]
+        return tuple(dict.fromkeys(sid for sid in sids if sid is not None)), sids.count(None)
+
+    def _load(self, store: Any, sid: str) -> Any:
+        try:
+            return store.load(sid)
+        except Exception as error:
+            raise self._outage(error) from error
+
+    def _examine(self, sid: str, record: Record | None) -> Session | None:
+        contents = lifecycle.examine(record, self._clock())
+        if isinstance(contents, Verdict) or record is None:
+            self._events.tell(_VERDICTS.get(contents, Happening.UNKNOWN_ID), sid)
+            return None
         return Session(contents.data, self, sid, record.payload, contents.cookie, contents.system)
 
-    def _begin(self, store: Any, header: bytes, facts: Callable[[], RequestFacts]) -> Steps[Session]:
-        session: Session | None = None
-        ambiguous = False
-        for raw in cookies.candidates(header, self._name):
-            sid = self._signer.read_token(raw)
-            if sid is None:
-                self._events.tell(Happening.BAD_SIGNATURE)
-                continue
+    def _begin(self, store: Any, claims: tuple[str, ...], facts: Facts, first: Any = _NOT_ASKED) -> Steps[Session]:
+        live: list[Session] = []
+        for sid in claims:
+            answer = self._load(store, sid) if first is _NOT_ASKED else first
+            first = _NOT_ASKED
             try:
-                record = yield store.load(sid)
+                record = yield answer
             except Exception as error:
                 raise self._outage(error) from error
-            contents = lifecycle.examine(record, self._clock())
-            if isinstance(contents, Verdict):
-                self._events.tell(_VERDICTS[contents], sid)
-            elif session is None:
-                session = self._session(sid, record, contents)
-            elif session._id != sid:
-                ambiguous = True
+            session = self._examine(sid, record)
+            if session is not None:
+                live.append(session)
         # Several cookies of one name come from a hostile or careless neighbour (RFC 6265bis 8.6), and their order
         # says nothing: if more than one is live, none is believed.
-        if ambiguous:
+        if len(live) > 1:
             self._events.tell(Happening.AMBIGUOUS, None, "several cookies of one name are live; none is believed")
-        if session is None or ambiguous:
-            session = Session({}, self)
-            if self.options.genid is not None:
-                session._facts = facts
-                session._id = yield from self._make_id(session)
+        session = live[0] if len(live) == 1 else self._blank(facts)
         session._facts = facts
+        if session._id is None and self._genid is not None:
+            session._id = yield from self._make_id(session)
         return session
 
-    def _find(self, store: Any, sid: str) -> Steps[tuple[Record, Contents] | None]:
-        record = yield from self._ask(store.load, sid)
-        contents = lifecycle.examine(record, self._clock())
-        return None if isinstance(contents, Verdict) else (record, contents)
+    def _find(self, store: Any, sid: str) -> Steps[Session | None]:
+        return self._examine(sid, (yield from self._ask(store.load, sid)))
 
     def _ask(self, verb: Callable[..., Any], *args: Any) -> Steps[Any]:
         try:
@@ -236,40 +287,47 @@ class Sessions:
 
     # Committing ---------------------------------------------------------------------------------------------------
 
-    def _commit(self, store: Any, session: Session, released: bool = False, strict: bool = False) -> Steps[str | None]:
+    def _plan(self, session: Session, released: bool = False) -> Plan | None:
+        """Return what is to be done for ``session``, or None if that is nothing."""
         plan = lifecycle.commit(self.options, self._rules, session, released, self._clock())
-        if plan.operation is Operation.TOUCH:
-            if session._saved:
-                plan = Plan(plan.state, browser=plan.browser, cookie=plan.cookie)  # It was renewed in this request.
-            elif plan.browser is Browser.NOTHING and session._promised is None:
-                # The hot path: a visitor who is known, and changed nothing.
-                try:
-                    there = yield store.touch(plan.sid, plan.ttl)
-                except Exception as error:
-                    raise self._outage(error) from error
-                if not there:
-                    self._gone(session, plan)
-                return None
+        if plan.operation is Operation.TOUCH and session._saved:
+            plan = lifecycle.without_operation(plan)  # It was renewed when it was saved, in this request.
+        if session._promised is not None and plan.browser is Browser.NOTHING and not released:
+            return lifecycle.with_cookie(plan, session._promised)
+        return None if plan.operation is Operation.NOTHING and plan.browser is Browser.NOTHING else plan
+
+    def _touch(self, store: Any, plan: Plan) -> Any:
+        try:
+            return store.touch(plan.sid, plan.ttl)
+        except Exception as error:
+            raise self._outage(error) from error
+
+    def _commit(
+        self, store: Any, session: Session, plan: Plan, strict: bool = False, answer: Any = _NOT_ASKED
+    ) -> Steps[str | None]:
         browser = plan.browser
-        if browser is Browser.NOTHING and session._promised is not None and not released:
-            browser = Browser.SEND
+        if plan.operation is Operation.TOUCH:
+            try:
+                there = yield self._touch(store, plan) if answer is _NOT_ASKED else answer
+            except Exception as error:
+                raise self._outage(error) from error
+            if not there:
+                self._gone(session, plan)
+                return None
+            plan = lifecycle.without_operation(plan)
         if browser is Browser.SEND and not self._deliverable(session, plan):
             if plan.operation in (Operation.CREATE, Operation.ROTATE):
                 return None
             browser = Browser.NOTHING
-        if plan.operation is not Operation.NOTHING:
-            done = yield from self._carry_out(store, session, plan, strict)
-            if done is None:
-                return None
-            plan = done
-        if browser is Browser.NOTHING:
+        done = yield from self._carry_out(store, session, plan, strict)
+        if done is None or browser is Browser.NOTHING:
             return None
         if browser is Browser.SEND:
-            session._promised = plan.cookie
+            session._promised = done.cookie
         if session._headless:
             return None
         session._promised = None
-        return self._set_cookie(session, plan, expire=browser is Browser.EXPIRE)
+        return self._set_cookie(session, done, expire=browser is Browser.EXPIRE)
 
     def _deliverable(self, session: Session, plan: Plan) -> bool:
         """Tell whether the browser would get a cookie: a record that nobody can name must not be made."""
@@ -294,9 +352,7 @@ class Sessions:
     def _carry_out(self, store: Any, session: Session, plan: Plan, strict: bool) -> Steps[Plan | None]:
         """Do what ``plan`` says. Return it as it was carried out, or None if the session is no more."""
         operation = plan.operation
-        if operation is Operation.TOUCH:
-            if not (yield from self._ask(store.touch, plan.sid, plan.ttl)):
-                return self._gone(session, plan)
+        if operation is Operation.NOTHING:
             return plan
         if operation is Operation.DELETE:
             if not plan.sid:
@@ -312,6 +368,7 @@ class Sessions:
         return (yield from self._create(store, session, plan))
 
     def _gone(self, session: Session, plan: Plan) -> None:
+        """Note that somebody else ended the session, and there is nothing to be done any more."""
         session._loaded = None
         session.end("the session was ended by another request")
         if plan.operation is not Operation.TOUCH:
@@ -333,7 +390,8 @@ class Sessions:
         if written is None:
             if self.options.conflict == "overwrite":
                 return (yield from self._create(store, session, plan))
-            return self._gone(session, plan)
+            self._gone(session, plan)
+            return None
         if written is plan:
             session.stored_as(plan.sid, plan.payload, plan.cookie)
         else:
@@ -353,7 +411,8 @@ class Sessions:
         else:
             taken = yield from self._swap(store, session, plan, plan.old_sid, False, _TOMBSTONE)
             if taken is None:
-                return self._gone(session, plan)
+                self._gone(session, plan)
+                return None
             plan = taken
         created = yield from self._create(store, session, plan)
         if plan.kept:
@@ -430,7 +489,7 @@ class Sessions:
             return None
 
     def _make_id(self, session: Session) -> Steps[str]:
-        genid = self.options.genid
+        genid = self._genid
         if genid is None:
             return secrets.token_urlsafe(24)
         sid = yield genid(self._facts_of(session))
@@ -447,7 +506,7 @@ class Sessions:
 
     def new_id(self, session: Session) -> str:
         """Return a new id at once. Raises SessionError if ``genid`` is async: then the commit makes it."""
-        genid = self.options.genid
+        genid = self._genid
         if genid is None:
             return secrets.token_urlsafe(24)
         sid = genid(self._facts_of(session))
@@ -480,7 +539,9 @@ class Sessions:
         session._write()
         headless, session._headless = session._headless, session._headless or session._facts is None
         try:
-            yield from self._commit(store, session, strict=strict)
+            plan = self._plan(session)
+            if plan is not None:
+                yield from self._commit(store, session, plan, strict)
         finally:
             session._headless = headless
         return session._loaded is not None
@@ -494,8 +555,7 @@ class Sessions:
         return self._run(self._reload, session)
 
     def _reload(self, store: Any, session: Session) -> Steps[None]:
-        sid, record, contents = yield from self._stored(store, session)
-        session.become(self._session(sid, record, contents))
+        session.become((yield from self._stored(store, session)))
 
     def begin(self, session: Session) -> Any:
         """Bring a session up to what is stored, keeping its changes. See ``Session.transaction``."""
@@ -504,15 +564,14 @@ class Sessions:
     def _begin_transaction(self, store: Any, session: Session) -> Steps[None]:
         session._write()
         if session._payload is not None:
-            _, record, contents = yield from self._stored(store, session)
-            session.rebase(record.payload, contents)
+            session.rebase((yield from self._stored(store, session)))
 
-    def _stored(self, store: Any, session: Session) -> Steps[tuple[str, Record, Contents]]:
-        sid = session._loaded
-        if sid is not None:
-            found = yield from self._find(store, sid)
+    def _stored(self, store: Any, session: Session) -> Steps[Session]:
+        """Return the session as the store has it now."""
+        if session._loaded is not None:
+            found = yield from self._find(store, session._loaded)
             if found is not None:
-                return sid, *found
+                return found
         raise SessionGone("the store has no such session: it was ended, or never saved")
 
     def pop_once(self, session: Session, key: str, default: JSON) -> Any:
@@ -525,16 +584,18 @@ class Sessions:
             return session.pop(key, default)
         for _ in range(MAX_TRIES):
             try:
-                sid, record, contents = yield from self._stored(store, session)
+                stored = yield from self._stored(store, session)
             except SessionGone:
                 return default
-            session.rebase(record.payload, contents)
+            session.rebase(stored)
+            contents = stored.contents()
+            contents.data = stored.copy()
             if key not in contents.data:
                 return default
             value = contents.data.pop(key)
             payload = encode(contents)
-            ttl = record.expires_at - self._clock()
-            answer = yield from self._ask(store.replace, sid, payload, ttl, record.payload)
+            ttl = lifecycle.lifetime(stored.cookie_attributes(), self.options, self._clock())
+            answer = yield from self._ask(store.replace, stored.sid(), payload, ttl, stored._payload)
             if isinstance(answer, Replaced):
                 session._payload = payload
                 dict.pop(session, key, None)
@@ -566,9 +627,9 @@ class Listing:
                     yield session
 
     def _read(self, sid: str, record: Record) -> Iterator[Session]:
-        contents = lifecycle.examine(record, self._sessions.now())
-        if not isinstance(contents, Verdict):
-            yield self._sessions._session(sid, record, contents)
+        session = self._sessions._examine(sid, record)
+        if session is not None:
+            yield session
 
 
 def _once(answer: Any) -> Generator[Any, Any, Any]:

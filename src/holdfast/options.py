@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import math
-import re
+import sys
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from typing import Any, Final, Literal
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeGuard
 
 from holdfast import cookies
 from holdfast.errors import InvalidOption
@@ -19,10 +18,13 @@ from holdfast.facts import RequestFacts
 
 __all__ = ["CookieOptions", "Options", "WeakSecretWarning"]
 
-MAKE_SECRET: Final = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+MAKE_SECRET: Final = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105
 
 #: NIST SP 800-107: an HMAC key should not be shorter than the hash, which is 32 bytes here.
 SECRET_BYTES: Final = 32
+
+#: The range of a JavaScript date (ECMA-262 21.4.1.1), in seconds: Node could not read a longer life.
+LONGEST_LIFE: Final = 8.64e12
 
 _WELL_KNOWN: Final = frozenset(
     {"keyboard cat", "secret", "changeme", "change me", "password", "shhhh", "your-secret-key", "my-secret", "dev"}
@@ -69,16 +71,10 @@ class CookieOptions:
             raise InvalidOption("cookie max_age", "both max_age and expires are given", "Leave one of them out.")
         self._check_life()
         for name in ("http_only", "partitioned"):
-            if not isinstance(getattr(self, name), bool):
-                raise InvalidOption(f"cookie {name}", f"{getattr(self, name)!r} is not a bool", "Use True or False.")
-        if self.secure not in (True, False, "auto"):
-            raise InvalidOption("cookie secure", f"{self.secure!r} is unknown", 'Use True, False or "auto".')
-        if self.same_site not in (True, False, None, "strict", "lax", "none", "auto"):
-            raise InvalidOption(
-                "cookie same_site", f"{self.same_site!r} is unknown", 'Use "strict", "lax", "none", "auto" or None.'
-            )
-        if self.priority not in (None, "low", "medium", "high"):
-            raise InvalidOption("cookie priority", f"{self.priority!r} is unknown", 'Use "low", "medium" or "high".')
+            _check_choice(f"cookie {name}", getattr(self, name), (True, False))
+        _check_choice("cookie secure", self.secure, (True, False, "auto"))
+        _check_choice("cookie same_site", self.same_site, ("strict", "lax", "none", "auto", None, True, False))
+        _check_choice("cookie priority", self.priority, ("low", "medium", "high", None))
         if self.same_site == "none" and not self.secure:
             raise InvalidOption(
                 "cookie same_site", '"none" without secure: browsers drop such a cookie', "Set secure=True as well."
@@ -87,20 +83,24 @@ class CookieOptions:
             raise InvalidOption(
                 "cookie partitioned", "True without secure: browsers drop such a cookie", "Set secure=True as well."
             )
+        self._check_scope("path", self.path, "Write it as it stands in a URL, without the query.")
+        if self.domain is not None:
+            self._check_scope("domain", self.domain, 'Give a host name such as "example.com", or None for this host.')
+
+    def _check_scope(self, name: str, value: object, remedy: str) -> None:
         try:
-            cookies.serialize("name", "", domain=self.domain, path=self.path)
-        except (ValueError, TypeError) as error:
-            raise InvalidOption("cookie domain or path", str(error), "Write it as it stands in a URL.") from None
+            if not isinstance(value, str) or not value:
+                raise ValueError
+            cookies.serialize("name", "", **{name: value})  # type: ignore[arg-type]
+        except ValueError:
+            raise InvalidOption(f"cookie {name}", f"{value!r} is not one that a cookie can have", remedy) from None
 
     def _check_life(self) -> None:
-        life = self.max_age
-        if isinstance(life, timedelta):
-            life = life.total_seconds()
-        if life is not None and (isinstance(life, bool) or not isinstance(life, (int, float)) or not math.isfinite(life)):
+        if self.max_age is not None and _seconds(self.max_age) is None:
             raise InvalidOption(
                 "cookie max_age", f"{self.max_age!r} is no length of time", "Give seconds or a timedelta, or None."
             )
-        if self.expires is not None and (not isinstance(self.expires, datetime) or self.expires.tzinfo is None):
+        if self.expires is not None and (not isinstance(self.expires, datetime) or self.expires.utcoffset() is None):
             raise InvalidOption(
                 "cookie expires",
                 f"{self.expires!r} is no moment with a time zone",
@@ -109,11 +109,9 @@ class CookieOptions:
 
     def lifetime(self, now: float) -> float | None:
         """Return the life in seconds of a cookie made at ``now``, or None for a browser session."""
-        if isinstance(self.max_age, timedelta):
-            return self.max_age.total_seconds()
         if self.expires is not None:
-            return self.expires.astimezone(timezone.utc).timestamp() - now
-        return self.max_age
+            return self.expires.timestamp() - now
+        return _seconds(self.max_age)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,8 +142,9 @@ class Options:
     #: What happens when the store is down: "unavailable" answers 503, "raise" lets the exception through,
     #: "anonymous" serves without a session. "unavailable": an outage must not look like a log-out.
     on_store_error: Literal["unavailable", "raise", "anonymous"] = "unavailable"
-    #: How long the store keeps a session whose cookie has no end of its own, in seconds. A day: as the Node stores.
-    ttl: float | timedelta = 86_400.0
+    #: How long the store keeps a session whose cookie has no end of its own: seconds or a timedelta, which is turned
+    #: into seconds. A day: as the Node stores.
+    ttl: float = 86_400.0
     #: The clock, in epoch seconds. A parameter, so that tests need not sleep.
     clock: Callable[[], float] = time.time
     #: A function that is told of each event (``holdfast.events.Event``). None: events cost nothing but a log line.
@@ -160,10 +159,8 @@ class Options:
         if isinstance(self.cookie, CookieOptions):
             self.check_prefix(self.cookie)
         for name in ("resave", "save_uninitialized", "rolling"):
-            if not isinstance(getattr(self, name), bool):
-                raise InvalidOption(name, f"{getattr(self, name)!r} is not a bool", "Use True or False.")
-        if self.proxy not in (True, False, None):
-            raise InvalidOption("proxy", f"{self.proxy!r} is not a bool", "Use True, False or None.")
+            _check_choice(name, getattr(self, name), (True, False))
+        _check_choice("proxy", self.proxy, (True, False, None))
         _check_choice("unset", self.unset, ("keep", "destroy"))
         _check_choice("conflict", self.conflict, ("merge", "overwrite", "error"))
         _check_choice("on_store_error", self.on_store_error, ("unavailable", "raise", "anonymous"))
@@ -172,8 +169,10 @@ class Options:
                 raise InvalidOption(name, f"{getattr(self, name)!r} cannot be called", "Give a function, or None.")
         if not callable(self.clock):
             raise InvalidOption("clock", f"{self.clock!r} cannot be called", "Give a function such as time.time.")
-        if self.ttl_seconds() <= 0:
-            raise InvalidOption("ttl", f"{self.ttl!r} is not positive", "Give seconds or a timedelta.")
+        ttl = _seconds(self.ttl)
+        if ttl is None or ttl <= 0:
+            raise InvalidOption("ttl", f"{self.ttl!r} is no length of time", "Give seconds or a timedelta.")
+        object.__setattr__(self, "ttl", ttl)
         for secret in self.secrets():
             _check_strength(secret)
 
@@ -182,24 +181,10 @@ class Options:
 
     def secrets(self) -> list[bytes]:
         """Return the secrets as bytes, the signing one first. Raises InvalidOption if there is none."""
-        given = [self.secret] if isinstance(self.secret, (str, bytes, bytearray)) else self.secret
-        if given is None or not isinstance(given, Sequence) or not given:
+        given = self.secret if _several(self.secret) else [self.secret]
+        if not given or None in given:
             raise InvalidOption("secret", "there is none", f"Make one with: {MAKE_SECRET}")
-        secrets = []
-        for secret in given:
-            if not isinstance(secret, (str, bytes, bytearray)):
-                raise InvalidOption("secret", f"a {type(secret).__name__} is no secret", "Use str or bytes.")
-            if not secret:
-                raise InvalidOption("secret", "it is empty", f"Make one with: {MAKE_SECRET}")
-            secrets.append(secret.encode("utf-8") if isinstance(secret, str) else bytes(secret))
-        return secrets
-
-    def ttl_seconds(self) -> float:
-        """Return ``ttl`` as seconds. Raises InvalidOption if it is no length of time."""
-        ttl = self.ttl.total_seconds() if isinstance(self.ttl, timedelta) else self.ttl
-        if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not math.isfinite(ttl):
-            raise InvalidOption("ttl", f"{self.ttl!r} is no length of time", "Give seconds or a timedelta.")
-        return float(ttl)
+        return [_secret(secret) for secret in given]
 
     def check_prefix(self, cookie: CookieOptions) -> None:
         """Raise InvalidOption if browsers would refuse ``cookie`` under this name (RFC 6265bis section 4.1.3)."""
@@ -207,7 +192,9 @@ class Options:
         if name.startswith(("__host-", "__secure-", "__http-")) and not cookie.secure:
             raise InvalidOption("cookie secure", f"False under the name {self.name!r}", "The prefix needs secure=True.")
         if name.startswith(("__http-", "__host-http-")) and not cookie.http_only:
-            raise InvalidOption("cookie http_only", f"False under the name {self.name!r}", "The prefix needs http_only.")
+            raise InvalidOption(
+                "cookie http_only", f"False under the name {self.name!r}", "The prefix needs http_only."
+            )
         if name.startswith("__host-"):
             if cookie.domain:
                 raise InvalidOption(
@@ -217,6 +204,30 @@ class Options:
                 raise InvalidOption(
                     "cookie path", f"{cookie.path!r} under the name {self.name!r}", 'The prefix needs path="/".'
                 )
+
+
+def _several(secret: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(secret, Sequence) and not isinstance(secret, (str, bytes, bytearray))
+
+
+def _secret(secret: object) -> bytes:
+    # What is wrong is told without the secret: this ends in a log.
+    if not isinstance(secret, (str, bytes, bytearray)):
+        raise InvalidOption("secret", f"a {type(secret).__name__} is no secret", "Use str or bytes, or a list of them.")
+    if not secret:
+        raise InvalidOption("secret", "it is empty", f"Make one with: {MAKE_SECRET}")
+    try:
+        return secret.encode("utf-8") if isinstance(secret, str) else bytes(secret)
+    except UnicodeEncodeError:
+        raise InvalidOption("secret", "its text is not valid Unicode", "Give it as bytes.") from None
+
+
+def _seconds(length: object) -> float | None:
+    if isinstance(length, timedelta):
+        length = length.total_seconds()
+    if isinstance(length, bool) or not isinstance(length, (int, float)) or not abs(length) <= LONGEST_LIFE:
+        return None
+    return float(length)
 
 
 def _check_name(name: object) -> None:
@@ -230,15 +241,16 @@ def _check_name(name: object) -> None:
         ) from None
 
 
-def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
+def _check_choice(option: str, value: object, allowed: tuple[str | bool | None, ...]) -> None:
+    # By identity, because 1 equals True.
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed):
         raise InvalidOption(option, f"{value!r} is unknown", f"Use one of: {', '.join(map(repr, allowed))}.")
 
 
 def _check_strength(secret: bytes) -> None:
     text = secret.decode("utf-8", "replace").strip().lower()
     problem = None
-    if text in _WELL_KNOWN or re.fullmatch(r"(.)\1*", text):
+    if text in _WELL_KNOWN or len(set(text)) <= 1:
         problem = "well known"
     elif len(secret) < SECRET_BYTES:
         problem = f"shorter than {SECRET_BYTES} bytes"
@@ -247,5 +259,13 @@ def _check_strength(secret: bytes) -> None:
             f"a session secret is {problem}: whoever guesses it can sign in as anybody. "
             f"Put a new one in front of it, made with: {MAKE_SECRET}",
             WeakSecretWarning,
-            stacklevel=4,
+            stacklevel=_level_outside(),
         )
+
+
+def _level_outside() -> int:
+    """Return the stacklevel, for a warning of the calling function, of the line of the program that led to it."""
+    level = 1
+    while str(sys._getframe(level).f_globals.get("__name__")).startswith("holdfast."):
+        level += 1
+    return level

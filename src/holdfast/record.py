@@ -33,11 +33,20 @@ COOKIE = "cookie"
 #: The key of our own fields in a payload.
 SYSTEM = "holdfast"
 
+
+def _plain_float(literal: str) -> float:
+    """Read a float that JavaScript writes like msgspec; refuse one that it writes otherwise (1.0, 1e16)."""
+    if literal.endswith(".0") or "e" in literal:
+        raise ValueError
+    return float(literal)
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
+_checking_decoder = msgspec.json.Decoder(float_hook=_plain_float)
 
-#: What only JavaScript's writer gets right: exponents, whole floats, integer-like keys.
-_NEEDS_JAVASCRIPT = re.compile(rb'[:,\[]-?\d+(?:\.\d+)?e|[:,\[]-?\d+\.0[,\]}]|[{,]"(?:0|[1-9]\d*)":')
+#: What only JavaScript's writer gets right, beside some floats: the order of integer-like keys.
+_INTEGER_KEYS = re.compile(rb'"(?:0|[1-9][0-9]*)":')
 _INTEGER_KEY = re.compile(r"0|[1-9]\d{0,9}")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -46,9 +55,11 @@ _LARGEST_INDEX = 2**32 - 2
 
 #: Deeper nesting than this is refused in both directions. Interpreters give up somewhere near 1000.
 _MAX_DEPTH = 200
+#: No shorter text is nested deeper: each level takes an opening and a closing bracket.
+_SHALLOW = 2 * _MAX_DEPTH
 
 
-class Contents(msgspec.Struct):
+class Contents(msgspec.Struct, gc=False):
     """What a payload holds, taken apart."""
 
     #: The data of the session, the handler's own.
@@ -67,8 +78,8 @@ def decode(payload: bytes) -> Contents | None:
         return None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         whole = _decode_leniently(payload)
-    if type(whole) is not dict:
-        return None
+    if type(whole) is not dict or (len(payload) > _SHALLOW and _too_deep(payload, whole)):
+        return None  # What could not be written again must not be read: a handler would pay for it.
     cookie = whole.pop(COOKIE, None)
     if type(cookie) is not dict and cookie is not None:
         return None
@@ -84,6 +95,23 @@ def _decode_leniently(payload: bytes) -> object:
         return None
 
 
+def _too_deep(text: bytes, whole: JSON) -> bool:
+    """Tell whether ``whole``, which ``text`` spells, is nested too deep to be written again."""
+    if text.count(b"[") + text.count(b"{") <= _MAX_DEPTH:
+        return False
+    level = [whole]
+    for _ in range(_MAX_DEPTH + 1):
+        level = [
+            child
+            for value in level
+            if isinstance(value, (dict, list, tuple))
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _refuse(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
@@ -97,7 +125,12 @@ def encode(contents: Contents) -> bytes:
     """
     try:
         text = _compose(contents)
-        if not _NEEDS_JAVASCRIPT.search(text) and _decoder.decode(text) == _whole(contents):
+        whole = _whole(contents)
+        if (
+            _checking_decoder.decode(text) == whole
+            and not _INTEGER_KEYS.search(text)
+            and (len(text) <= _SHALLOW or not _too_deep(text, whole))
+        ):
             return text
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         pass  # The careful writer names the place, or can write it.
@@ -105,17 +138,22 @@ def encode(contents: Contents) -> bytes:
 
 
 def same(contents: Contents, payload: bytes) -> bool:
-    """Tell whether ``payload`` holds these ``contents``, whoever wrote it and in whatever form.
+    """Tell whether ``payload`` holds the data of ``contents``, whoever wrote it and in whatever form.
 
-    Raises UnserialisableValue like ``encode``.
+    Raises UnserialisableValue if that cannot be told, because the data is nothing that JSON can hold.
     """
     try:
         if _compose(contents) == payload:
             return True
     except (TypeError, ValueError, RecursionError):
-        pass  # `encode` says what is wrong.
+        pass  # The careful writer, below, says what is wrong.
     stored = decode(payload)
-    return stored is not None and encode(contents) == encode(stored)
+    if stored is None:
+        return False
+    try:
+        return _encoder.encode(stored.data) == _encoder.encode(contents.data)
+    except (TypeError, ValueError, RecursionError):
+        return stringify(stored.data) == stringify(dict(dict.items(contents.data)))
 
 
 def _compose(contents: Contents) -> bytes:
@@ -222,7 +260,7 @@ def javascript_order(keys: Mapping[str, object]) -> list[str]:
 
 
 def javascript_number(value: float) -> str:
-    """Return a float as JavaScript's ``String(value)`` does, and null for what JSON has no number for (ECMA-262 6.1.6.1.20)."""
+    """Return a float as JavaScript does, and null for what JSON has no number for (ECMA-262 6.1.6.1.20)."""
     if value != value or value in (float("inf"), float("-inf")):
         return "null"
     if value == 0:

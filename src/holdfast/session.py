@@ -187,7 +187,9 @@ class SessionCookie:
 def original_max_age(stored: Mapping[str, JSON]) -> float | None:
     """Return the stored life in milliseconds, or None where there is none or something else stands in its place."""
     value = stored.get("originalMaxAge")
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value
 
 
 def refresh(stored: dict[str, JSON], now: float) -> None:
@@ -524,21 +526,23 @@ class Session(dict[str, JSON]):
         self._kept = self._touched = False
         self._saved = True
 
-    def rebase(self, payload: bytes, contents: Contents) -> None:
+    def rebase(self, stored: Session) -> None:
         """Take over what is stored now, and keep what was changed here since the load as changes."""
         base = decode(self._payload or b"{}")
-        merged = merge({} if base is None else base.data, dict(dict.items(self)), contents.data).data
+        theirs = dict(dict.items(stored))
+        merged = merge({} if base is None else base.data, dict(dict.items(self)), theirs).data
         dict.clear(self)
         dict.update(self, merged)
-        self._payload = payload
-        self._system = contents.system
+        self._payload = stored._payload
+        self._system = stored._system
         if not self.cookie_changed:
-            self._cookie_stored, self._cookie = contents.cookie, None
+            self._cookie_stored, self._cookie = stored._cookie_stored, None
 
     def end(self, reason: str) -> None:
-        """Refuse changes from here on, because nothing would store them."""
+        """Refuse changes from here on, because nothing would store them, and let go of the request."""
         if self._ended is None:
             self._ended = reason
+        self._facts = None
 
     # Every way of looking -----------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from weakref import WeakSet
 
-from holdfast.dual import Steps, run_async, run_sync
+from holdfast.dual import Steps, run_sync, start
 from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 
@@ -108,7 +108,7 @@ class SqliteStore:
     def asynchronous(self) -> SqliteStore:
         """Return this store for use under asyncio: its verbs return awaitables, and never wait on the loop."""
         other = copy.copy(self)
-        other._drive = run_async
+        other._drive = start
         other._execute = self._file.execute_inline
         return other
 

@@ -1,0 +1,81 @@
+# The layers, from the outside in: the session middleware, the check for other sites' forms, the routes.
+"""Put the shop together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from holdfast import CookieOptions, SessionConflict, SessionGone, Sessions
+from holdfast.demo import accounts, shop
+from holdfast.demo.anatomy import Anatomist
+from holdfast.demo.folder import Folder
+from holdfast.demo.origin import refuse_other_sites
+from holdfast.demo.pages import HERE, Pages
+from holdfast.demo.users import Users
+from holdfast.fastapi import SessionMiddleware
+
+__all__ = ["create_app"]
+
+#: The cart waits so long for a visitor to come back, counted from the last visit.
+REMEMBERED = timedelta(days=30)
+
+#: Not the default, connect.sid: cookies do not know ports (RFC 6265bis 8.5), and whoever tries this shop may well
+#: have an Express application on another port of localhost.
+COOKIE_NAME = "holdfast.sid"
+
+
+def create_app(folder: Path, *, secret: str | None = None, clock: Callable[[], float] = time.time) -> FastAPI:
+    """Return the shop whose sessions, users and secret are in ``folder``, which is made if there is none.
+
+    ``secret`` is used in place of the one in the folder. ``clock`` gives the time, in epoch seconds.
+    """
+    kept = Folder.at(folder)
+    secret = secret or kept.secret()
+    sessions = Sessions(
+        secret=secret,
+        store=kept.store,
+        name=COOKIE_NAME,
+        cookie=CookieOptions(max_age=REMEMBERED),
+        clock=clock,
+    )
+    # No openapi_url: the shop is for people, and its pages are no API.
+    app = FastAPI(title="holdfast demonstration", openapi_url=None, dependencies=[Depends(refuse_other_sites)])
+    app.state.users = Users(kept.users)
+    app.state.pages = Pages(Anatomist(sessions, secret, kept))
+    app.include_router(shop.router)
+    app.include_router(accounts.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(RequestValidationError, _misread)
+    app.add_exception_handler(SessionConflict, _overtaken)
+    app.add_exception_handler(SessionGone, _overtaken)
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    # Our own words where we gave any; otherwise it is the router that found nothing.
+    words = "Nothing is moored here." if error.detail in ("Not Found", "Method Not Allowed") else error.detail
+    return await _error(request, error.status_code, words)
+
+
+async def _misread(request: Request, error: Exception) -> Response:
+    return await _error(request, 422, "We could not read that form.")
+
+
+async def _overtaken(request: Request, error: Exception) -> Response:
+    return await _error(request, 409, "Another window was quicker. Nothing was changed; please try again.")
+
+
+async def _error(request: Request, status: int, words: str) -> Response:
+    pages: Pages = request.app.state.pages
+    return await pages.render(request, "error.html", status, words=words)

@@ -1,0 +1,55 @@
+# One way to make a page, so that every page shows the messages, the cart's count and the panel in the same state. The
+# session is saved before the panel looks into the store: what it shows is what is stored, with this visit in it.
+"""Render the pages of the shop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.templating import Jinja2Templates
+
+from holdfast.demo import cart, catalogue
+from holdfast.demo.anatomy import Anatomist
+from holdfast.fastapi import session as session_of
+
+__all__ = ["HERE", "Pages", "pages"]
+
+HERE = Path(__file__).parent
+
+#: Everything on a page comes from here, and nobody may frame it. No script stands in the page itself.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    # The panel shows the session's id: no cache is a place for it.
+    "Cache-Control": "no-store",
+}
+
+
+class Pages:
+    """Renders templates, each with what all pages have."""
+
+    def __init__(self, anatomist: Anatomist) -> None:
+        self._anatomist = anatomist
+        self._templates = Jinja2Templates(HERE / "templates")
+        self._templates.env.filters["price"] = catalogue.price
+
+    async def render(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
+        """Return a page. A visitor who has no session gets none by it."""
+        session = await session_of(request)
+        context["flashes"] = session.flashes()
+        if session.is_modified:
+            await session.save()
+        context["anatomy"] = await self._anatomist.examine(request, session)
+        context["visitor"] = session.get("name") if session.user_id is not None else None
+        context["cart_count"] = cart.count(session)
+        return self._templates.TemplateResponse(request, template, context, status, HEADERS)
+
+
+def pages(request: Request) -> Pages:
+    """Return the pages of the application that serves this request."""
+    found: Pages = request.app.state.pages
+    return found
