@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from holdfast.errors import InvalidOption, SessionConflict, StoreUnavailable
+from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.facts import RequestFacts
 from holdfast.manager import Sessions
 from holdfast.session import Session, of_slot
@@ -45,17 +45,18 @@ class SessionMiddleware:
     A request that has a session already, from a middleware outside this one, keeps it (express-session).
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions | None = None, *, lazy: bool = False, **options: Any) -> None:
+    def __init__(self, app: ASGIApp, /, sessions: Sessions | None = None, *, lazy: bool = False, **options: Any) -> None:
         if sessions is not None and options:
             raise InvalidOption(min(options), "given beside sessions=", "Give it to Sessions(...).")
         if sessions is not None and not isinstance(sessions, Sessions):
-            raise InvalidOption("sessions", f"{type(sessions).__name__} is no Sessions", "Create one: Sessions(secret=...).")
+            problem = f"a {type(sessions).__name__} is no Sessions"
+            raise InvalidOption("sessions", problem, "Create one: Sessions(secret=...).")
         if sessions is None and "secret" not in options:
             raise InvalidOption("sessions", "there is none", "Give sessions=Sessions(secret=..., store=...).")
         self.app = app
         self.sessions = Sessions(**options) if sessions is None else sessions
         self._lazy = lazy
-        self._everywhere = self.sessions.covers_all
+        self._everywhere = self.sessions.covers("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -67,25 +68,26 @@ class SessionMiddleware:
         if scope.get("session") is not None or not (self._everywhere or self.sessions.covers(scope["path"])):
             await self.app(scope, receive, send)
             return
-        request = _Request(self.sessions, scope, send)
+        request = _Request(self.sessions, scope, receive, send)
         try:
             begin = self.sessions.begin_lazy if self._lazy else self.sessions.begin_async
             session = begin(cookie_header(scope), request.facts)
             if not isinstance(session, Session):
                 session = await session
-        except StoreUnavailable:
-            session = await request.without_store()
+        except StoreUnavailable as error:
+            await request.without_store(error)
             if request.refused:
                 return
+            session = self.sessions.anonymous(request.facts)
         request.session = scope["session"] = session
         try:
-            await self.app(scope, receive, request.send)
+            await self.app(scope, request.receive if kind == "websocket" else receive, request.send)
             if session._accessed and request.head_sent:
                 await request.commit_again()
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             if request.head_sent:
                 raise
-            await request.refuse()
+            await request.refuse(error)
         finally:
             session.end(_SENT)
 
@@ -93,13 +95,14 @@ class SessionMiddleware:
 class _Request:
     """One request on its way through the application."""
 
-    __slots__ = ("head_sent", "refused", "scope", "send_on", "session", "sessions", "stored")
+    __slots__ = ("head_sent", "receive_on", "refused", "scope", "send_on", "session", "sessions", "stored")
 
     session: Session
 
-    def __init__(self, sessions: Sessions, scope: Scope, send: Send) -> None:
+    def __init__(self, sessions: Sessions, scope: Scope, receive: Receive, send: Send) -> None:
         self.sessions = sessions
         self.scope = scope
+        self.receive_on = receive
         self.send_on = send
         self.head_sent = False
         #: Whether the visitor was told that the store is down; what the application still sends is not sent.
@@ -114,16 +117,23 @@ class _Request:
     async def send(self, message: Message) -> None:
         """Send ``message`` on, after what has to be done before it."""
         if self.head_sent:
-            if self.session._accessed and message["type"] == "http.response.body" and not message.get("more_body"):
+            if self.session._accessed and _ends(message):
                 await self.commit_again()
         elif message["type"] in _HEADS and not self.refused:
             try:
                 answer = self._commit()
                 self._announce(message, answer if answer is None or isinstance(answer, str) else await answer)
-            except StoreUnavailable:
-                await self.without_store()
+            except StoreUnavailable as error:
+                await self.without_store(error)
         if not self.refused:
             await self.send_on(message)
+
+    async def receive(self) -> Message:
+        """Receive a message of a WebSocket; when the visitor leaves, what changed since is stored first."""
+        message = await self.receive_on()
+        if message["type"] == "websocket.disconnect" and self.head_sent and self.session._accessed:
+            await self.commit_again()
+        return message
 
     def _commit(self) -> str | Awaitable[str | None] | None:
         session = self.session
@@ -153,17 +163,16 @@ class _Request:
                 await answer
         self.session._accessed = False
 
-    async def without_store(self) -> Session:
-        """Do what the options say about a store that is down. Return the session to serve with, if that is to be."""
+    async def without_store(self, error: StoreUnavailable) -> None:
+        """Do what the options say about a store that is down: refuse the request, or let it go on unstored."""
         self.stored = False
         if self.sessions.options.on_store_error != "anonymous":
-            await self.refuse()
-        return self.sessions.anonymous(self.facts)
+            await self.refuse(error)
 
-    async def refuse(self) -> None:
-        """Tell the visitor that the store is down; to be called while the exception is handled."""
+    async def refuse(self, error: StoreUnavailable) -> None:
+        """Tell the visitor that the store is down, or let the exception through if the options say so."""
         if self.sessions.options.on_store_error == "raise":
-            raise  # noqa: PLE0704
+            raise error
         self.refused = True
         if self.scope["type"] == "websocket":
             # 1013, "try again later" (IANA WebSocket close codes); before the handshake servers answer 403.
@@ -171,6 +180,12 @@ class _Request:
             return
         await self.send_on({"type": "http.response.start", "status": 503, "headers": list(_UNAVAILABLE_HEADERS)})
         await self.send_on({"type": "http.response.body", "body": _UNAVAILABLE})
+
+
+def _ends(message: Message) -> bool:
+    """Tell whether ``message`` is the last one that the application sends."""
+    kind = message["type"]
+    return kind == "websocket.close" or (kind == "http.response.body" and not message.get("more_body"))
 
 
 async def _maybe(answer: Any) -> None:

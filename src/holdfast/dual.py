@@ -81,7 +81,8 @@ async def _finish(steps: Steps[T], answer: Any) -> T:
 async def run_async(steps: Steps[T]) -> T:
     """Run ``steps`` to their end under asyncio, awaiting what can be awaited."""
     result: Any = start(steps)
-    return await result if hasattr(result, "__await__") else result
+    answer: T = await result if hasattr(result, "__await__") else result
+    return answer
 
 
 def under_asyncio() -> bool:

@@ -12,6 +12,7 @@
 #   ROTATED      regenerate(), login()                             rotate               gets the cookie
 #   DESTROYED    destroy(), logout()                               delete               loses the cookie
 #   RELEASED     the framework's slot was set to None              -                    -
+#   LOST         somebody else ended it meanwhile                  -                    -
 #
 #   option                    state       instead
 #   save_uninitialized=True   EMPTY       like FILLED
@@ -42,7 +43,23 @@ from holdfast.record import JSON, Contents, decode, encode
 from holdfast.session import Intent, Session, iso, original_max_age, parse_iso, refresh
 from holdfast.stores.base import Record
 
-__all__ = ["OPTIONS", "RULES", "Browser", "Operation", "Plan", "State", "Verdict", "commit", "examine", "insist", "resolve", "rules_for", "state_of", "with_cookie", "without_operation"]
+__all__ = [
+    "OPTIONS",
+    "RULES",
+    "Browser",
+    "Operation",
+    "Plan",
+    "State",
+    "Verdict",
+    "commit",
+    "examine",
+    "insist",
+    "resolve",
+    "rules_for",
+    "state_of",
+    "with_cookie",
+    "without_operation",
+]
 
 
 class State(Enum):
@@ -59,6 +76,7 @@ class State(Enum):
     ROTATED = "rotated"
     DESTROYED = "destroyed"
     RELEASED = "released"
+    LOST = "lost"
 
 
 class Operation(Enum):
@@ -97,6 +115,7 @@ RULES: dict[State, Rule] = {
     State.ROTATED: Rule(Operation.ROTATE, Browser.SEND),
     State.DESTROYED: Rule(Operation.DELETE, Browser.EXPIRE),
     State.RELEASED: Rule(Operation.NOTHING, Browser.NOTHING),
+    State.LOST: Rule(Operation.NOTHING, Browser.NOTHING),
 }
 
 #: (option, its value, state): what the rule becomes. Applied in this order.
@@ -196,6 +215,12 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     kept: frozenset[str] | bool = True
 
 
+_OF_INTENT = {
+    Intent.REGENERATE: State.ROTATED,
+    Intent.DESTROY: State.DESTROYED,
+    Intent.LOST: State.LOST,
+}
+
 #: What most requests of strangers need, made once.
 _IDLE = Plan(State.EMPTY)
 
@@ -204,10 +229,8 @@ def state_of(session: Session | None) -> State:
     """Tell in which state a request leaves ``session``; None stands for a slot that was set to None."""
     if session is None:
         return State.RELEASED
-    if session._intent is Intent.DESTROY:
-        return State.DESTROYED
-    if session._intent is Intent.REGENERATE:
-        return State.ROTATED
+    if session._intent is not Intent.KEEP:
+        return _OF_INTENT[session._intent]
     if session._payload is None:
         return State.FILLED if session.cookie_changed or session.data_changed() else State.EMPTY
     if session._touched or session.cookie_changed:
@@ -287,19 +310,20 @@ class Resolved(NamedTuple):
     theirs: dict[str, JSON]
 
 
-def resolve(plan: Plan, base_payload: bytes, current: bytes, *, cookie_changed: bool, now: float) -> Resolved | None:
-    """Apply what changed between ``base_payload`` and the plan's payload to ``current``, the payload stored now.
+def resolve(plan: Plan, current: bytes, *, own_cookie: bool, now: float) -> Resolved | None:
+    """Apply to ``current``, the payload stored now, what ``plan`` changes in the payload that it expected.
 
-    Returns None if ``current`` is no session any more: its id was rotated, or the record is corrupt.
+    ``own_cookie`` says whose cookie attributes are right: the plan's, or those stored now. Returns None if
+    ``current`` is no session any more: its id was rotated, or the record is corrupt.
     """
-    base, mine, theirs = decode(base_payload), decode(plan.payload), decode(current)
+    base, mine, theirs = decode(plan.expected), decode(plan.payload), decode(current)
     if base is None or mine is None or theirs is None or "rotated" in theirs.system:
         return None
     if not isinstance(plan.kept, bool):
         for contents in (base, theirs):
             contents.data = {key: value for key, value in contents.data.items() if key in plan.kept}
     merged = merge(base.data, mine.data, theirs.data)
-    cookie = plan.cookie if cookie_changed else dict(theirs.cookie or plan.cookie)
+    cookie = plan.cookie if own_cookie else dict(theirs.cookie or plan.cookie)
     refresh(cookie, now)
     system = mine.system if mine.system != base.system else theirs.system
     payload = encode(Contents(merged.data, cookie, system))

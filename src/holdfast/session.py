@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from copy import deepcopy
-from collections.abc import Awaitable, Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol, SupportsIndex
 
-from holdfast.errors import NotLoaded, SessionEnded, SessionError
+from holdfast.errors import SessionEnded, SessionError
 from holdfast.facts import RequestFacts
 from holdfast.merge import merge
 from holdfast.options import CookieOptions
@@ -37,6 +37,8 @@ class Intent(Enum):
     KEEP = "keep"
     REGENERATE = "regenerate"
     DESTROY = "destroy"
+    #: Nobody's intent: somebody else ended the session meanwhile.
+    LOST = "lost"
 
 
 class Backing(Protocol):
@@ -51,13 +53,16 @@ class Backing(Protocol):
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new cookie for ``session``, as they are stored."""
 
-    def save(self, session: Session) -> bool | Awaitable[bool]:
+    async def load_async(self, session: Session) -> None:
+        """Load ``session``, if it is lazy and nobody has."""
+
+    def save(self, session: Session) -> Any:
         """Commit ``session`` now."""
 
-    def reload(self, session: Session) -> None | Awaitable[None]:
+    def reload(self, session: Session) -> Any:
         """Load ``session`` again."""
 
-    def pop_once(self, session: Session, key: str, default: JSON) -> JSON | Awaitable[JSON]:
+    def pop_once(self, session: Session, key: str, default: JSON) -> Any:
         """Take ``key`` out of the stored record."""
 
     def begin(self, session: Session) -> Any:
@@ -193,7 +198,7 @@ def original_max_age(stored: Mapping[str, JSON]) -> float | None:
 
 
 def refresh(stored: dict[str, JSON], now: float) -> None:
-    """Move the stored end of the cookie to ``now`` plus its whole life. Exact: nothing drifts (express-session does)."""
+    """Move the stored end of the cookie to ``now`` plus its whole life. Exact: in express-session it drifts."""
     life = original_max_age(stored)
     if life is not None:
         stored["expires"] = iso((now * 1000 + life) / 1000)
@@ -208,7 +213,7 @@ _LATEST = 253_402_300_799.0
 def iso(moment: float) -> str:
     """Return epoch seconds as JavaScript's ``toISOString`` does: UTC, three digits of milliseconds, Z."""
     milliseconds = round(min(max(moment, 0.0), _LATEST) * 1000)
-    at = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
+    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
 
 
@@ -218,7 +223,7 @@ def parse_iso(value: JSON) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -332,7 +337,7 @@ class Session(dict[str, JSON]):
         if self._loaded is None and CREATED not in self._system:
             return self._backing.now()
         value = self._system.get(CREATED)
-        return value if isinstance(value, (int, float)) else None
+        return float(value) if isinstance(value, (int, float)) else None
 
     @property
     def user_id(self) -> str | int | None:
@@ -360,7 +365,9 @@ class Session(dict[str, JSON]):
         if isinstance(keep, str):
             raise TypeError(f"keep={keep!r}: give a list of keys, or True for all")
         self._ended = None if self._intent is Intent.DESTROY else self._ended
-        self._write()
+        self.writable()
+        if self._intent is Intent.LOST:
+            keep = ()  # What is over is not brought back to life under another id.
         kept = keep if isinstance(keep, bool) else frozenset(keep)
         if kept is not True:
             self._system = {}
@@ -382,7 +389,7 @@ class Session(dict[str, JSON]):
 
     def touch(self) -> None:
         """Renew the session: its record lives on for its whole life from now, and the cookie is sent again."""
-        self._write()
+        self.writable()
         self._touched = True
 
     def login(self, user_id: str | int, keep: Iterable[str] | bool = True) -> None:
@@ -461,7 +468,8 @@ class Session(dict[str, JSON]):
             self._loader()
         self._accessed = True
 
-    def _write(self) -> None:
+    def writable(self) -> None:
+        """Note that the session is about to be changed. Raises SessionEnded if nothing would store the change."""
         self._accessed = True
         if self._loader is not None:
             self._loader()
@@ -500,21 +508,36 @@ class Session(dict[str, JSON]):
         """Whether a handler changed an attribute of the cookie."""
         return self._cookie is not None and self._cookie.changed
 
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else ended the session while this request was at work on it."""
+        return self._intent is Intent.LOST
+
+    def lose(self) -> None:
+        """Note that somebody else ended the session: nothing of it will be stored."""
+        self._intent = Intent.LOST
+        self._loaded = self._promised = None
+
     def become(self, other: Session) -> None:
-        """Be what ``other`` is, a session that was just loaded."""
+        """Be what ``other`` is, a session that was just opened."""
         dict.clear(self)
         dict.update(self, dict.items(other))
-        assert other._id is not None and other._payload is not None
-        self.stored_as(other._id, other._payload, other._cookie_stored)
+        self._id = other._id
+        self._loaded = other._loaded
+        self._payload = other._payload
         self._system = other._system
-        self._saved = False
+        self._cookie_stored, self._cookie = other._cookie_stored, None
+        self._intent = Intent.KEEP
+        self._kept = self._touched = False
 
-    def adopt(self, sid: str, payload: bytes, contents: Contents) -> None:
-        """Become the session that the store has under ``sid``."""
+    def adopt(self, sid: str, payload: bytes) -> None:
+        """Be what ``payload`` says, which was just written under ``sid``: ours, joined with what others changed."""
+        contents = decode(payload)
+        assert contents is not None
         dict.clear(self)
         dict.update(self, contents.data)
-        self.stored_as(sid, payload, contents.cookie)
         self._system = contents.system
+        self.stored_as(sid, payload, contents.cookie)
 
     def stored_as(self, sid: str, payload: bytes, cookie: dict[str, JSON] | None) -> None:
         """Note that the store has ``payload`` under ``sid`` now, and nothing is left to commit."""
@@ -533,6 +556,7 @@ class Session(dict[str, JSON]):
         merged = merge({} if base is None else base.data, dict(dict.items(self)), theirs).data
         dict.clear(self)
         dict.update(self, merged)
+        self._loaded = stored._loaded
         self._payload = stored._payload
         self._system = stored._system
         if not self.cookie_changed:
@@ -551,7 +575,7 @@ class Session(dict[str, JSON]):
             self.mark_accessed()
         return dict.__getitem__(self, key)
 
-    def get(self, key: str, default: JSON = None) -> JSON:  # type: ignore[override]
+    def get(self, key: str, default: JSON = None) -> JSON:
         if not self._accessed:
             self.mark_accessed()
         return dict.get(self, key, default)
@@ -586,7 +610,7 @@ class Session(dict[str, JSON]):
             self.mark_accessed()
         return dict.__ne__(self, other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __or__(self, other: Any) -> Any:
         return self.copy() | other
@@ -624,37 +648,37 @@ class Session(dict[str, JSON]):
     # Every way of writing -----------------------------------------------------------------------------------------
 
     def __setitem__(self, key: str, value: JSON) -> None:
-        self._write()
+        self.writable()
         dict.__setitem__(self, key, value)
 
     def __delitem__(self, key: str) -> None:
-        self._write()
+        self.writable()
         dict.__delitem__(self, key)
 
-    def __ior__(self, other: Any) -> Session:  # type: ignore[override,misc]
-        self._write()
+    def __ior__(self, other: Any) -> Session:
+        self.writable()
         dict.update(self, other)
         return self
 
     def clear(self) -> None:
         """Remove all data; the session itself goes on."""
-        self._write()
+        self.writable()
         dict.clear(self)
 
-    def pop(self, key: str, *default: JSON) -> JSON:  # type: ignore[override]
-        self._write()
+    def pop(self, key: str, *default: JSON) -> JSON:
+        self.writable()
         return dict.pop(self, key, *default)
 
     def popitem(self) -> tuple[str, JSON]:
-        self._write()
+        self.writable()
         return dict.popitem(self)
 
-    def setdefault(self, key: str, default: JSON = None) -> JSON:  # type: ignore[override]
-        self._write()
+    def setdefault(self, key: str, default: JSON = None) -> JSON:
+        self.writable()
         return dict.setdefault(self, key, default)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        self._write()
+        self.writable()
         dict.update(self, *args, **kwargs)
 
 
@@ -694,14 +718,6 @@ class Transaction:
             await self._session._backing.finish(self._session)
         else:
             self._undo()
-
-
-def not_loaded() -> None:
-    """Refuse to look into a lazy session that has not been loaded."""
-    raise NotLoaded(
-        "this session is lazy and was not loaded. Write `session = await holdfast.starlette.load(request)` "
-        "in the handler, or leave lazy=True out"
-    )
 
 
 def of_slot(slot: object) -> Session | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from enum import Enum
 from urllib.parse import unquote
 
@@ -101,7 +101,7 @@ class Anatomist:
         return Cookie(self._name, sid, signature)
 
     def _stored(self, record: Record) -> Stored:
-        expires_at = datetime.fromtimestamp(record.expires_at, timezone.utc)
+        expires_at = datetime.fromtimestamp(record.expires_at, UTC)
         return Stored(highlight(record.payload), len(record.payload), expires_at, self._store)
 
     def _refused(self, value: bytes) -> Anatomy:

@@ -5,7 +5,7 @@
 #   replace  Only if present and unexpired, and only if the stored payload is byte for byte `expected`, in one atomic
 #            step. Never creates: so a request in flight cannot bring back a session that was ended meanwhile.
 #   touch    Only if present and unexpired. Moves the expiry, never the payload. Never creates.
-#   delete   Idempotent. True if there was a record, expired or not.
+#   delete   Idempotent. True if there was a record that had not expired.
 #
 #   ttl is in seconds, may be fractional, and counts from the store's own clock. ttl <= 0: expired at once, so
 #   create and replace leave nothing that load would return.
@@ -69,14 +69,16 @@ class Store(Protocol):
     def create(self, sid: str, payload: bytes, ttl: float, /) -> Answer[bool]:
         """Store a new record that ends ``ttl`` seconds from now. Return False, and change nothing, if there is one."""
 
-    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes, /) -> Answer[Replaced | Conflict | Missing]:
+    def replace(
+        self, sid: str, payload: bytes, ttl: float, expected: bytes, /
+    ) -> Answer[Replaced | Conflict | Missing]:
         """Put ``payload`` in the place of ``expected``, in one atomic step. Never creates."""
 
     def touch(self, sid: str, ttl: float, /) -> Answer[bool]:
         """Let the record end ``ttl`` seconds from now. Return False if there is none. Never changes the payload."""
 
     def delete(self, sid: str, /) -> Answer[bool]:
-        """Remove the record. Return whether there was one."""
+        """Remove the record. Return whether there was one that had not expired."""
 
 
 @runtime_checkable

@@ -111,7 +111,7 @@ class MemoryStore:
             if entry is None:
                 return False
             self._groups[entry.second].discard(sid)
-            return True
+            return entry.expires_at > self._clock()
 
     def all(self) -> Iterator[tuple[str, Record]]:
         """Yield what was there when the iteration began, and is there still."""

@@ -49,7 +49,7 @@ UPDATE "{table}" SET expired = ?, sess = CAST(? AS TEXT)
 WHERE sid = ? AND expired > ? AND CAST(sess AS BLOB) = ?
 """
 _TOUCH = 'UPDATE "{table}" SET expired = ? WHERE sid = ? AND expired > ?'
-_DELETE = 'DELETE FROM "{table}" WHERE sid = ?'
+_DELETE = 'DELETE FROM "{table}" WHERE sid = ? RETURNING expired > ?'
 _COUNT = 'SELECT count(*) FROM "{table}" WHERE expired > ?'
 _CLEAR = 'DELETE FROM "{table}"'
 _PAGE = """
@@ -181,8 +181,8 @@ class SqliteStore:
         return bool(touched)
 
     def _delete(self, sid: str) -> Steps[bool]:
-        _, deleted = yield self._run(_DELETE, _key(sid))
-        return bool(deleted)
+        rows, _ = yield self._run(_DELETE, _key(sid), self._clock() * 1000)
+        return bool(rows and rows[0][0])
 
     def _count(self) -> Steps[int]:
         rows, _ = yield self._run(_COUNT, self._clock() * 1000)
