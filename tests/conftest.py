@@ -7,8 +7,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from hypothesis import settings
 
 from holdfast import Session, Sessions
 from holdfast.asgi import SessionMiddleware
+from holdfast.testing import FrozenClock
+from tests.asgi import Browser, Response, handler
 
 # A machine that checks a commit must say the same twice; a developer's may find something new each time.
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
@@ -27,17 +28,7 @@ SECRET = "a secret that is long enough for tests!"
 VECTORS = Path(__file__).parent / "vectors"
 
 
-class Clock:
-    """A clock that moves only when it is told to."""
-
-    def __init__(self, now: float = 1_700_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
+Clock = FrozenClock
 
 
 @pytest.fixture
@@ -66,73 +57,33 @@ class Visit:
     result: Any
     #: The session as the handler left it.
     session: Session
-    status: int
-    headers: list[tuple[bytes, bytes]]
+    response: Response
 
     @property
     def set_cookie(self) -> str | None:
-        """The one Set-Cookie header, or None."""
-        lines = [value.decode("latin-1") for name, value in self.headers if name == b"set-cookie"]
-        assert len(lines) <= 1
-        return lines[0] if lines else None
-
-    def header(self, name: str) -> str | None:
-        """The value of a header of the response, or None."""
-        return next((value.decode("latin-1") for key, value in self.headers if key == name.encode()), None)
+        """The Set-Cookie header, or None."""
+        return self.response.cookie
 
 
-@dataclass
 class Visitor:
-    """A browser, as far as sessions go: it sends back the cookie that it was given."""
+    """A browser of a site with ``sessions``, for tests that care for the session alone and are not async."""
 
-    sessions: Sessions
-    jar: dict[str, str] = field(default_factory=dict)
+    def __init__(self, sessions: Sessions, scheme: str = "https") -> None:
+        self.sessions = sessions
+        self.jar: dict[str, str] = {}
+        self.scheme = scheme
 
-    def visit(
-        self,
-        handler: Callable[[Session], Any] = lambda session: None,
-        *,
-        cookie: bytes | None = None,
-        scheme: str = "https",
-        headers: tuple[tuple[bytes, bytes], ...] = (),
-    ) -> Visit:
-        """Make a request that ``handler`` answers, and return what came of it. ``cookie`` stands for the jar."""
-        if cookie is None:
-            cookie = "; ".join(f"{name}={value}" for name, value in self.jar.items()).encode()
-        lines = [*headers, (b"cookie", cookie)] if cookie else list(headers)
-        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "scheme": scheme, "headers": lines}
-        visit = asyncio.run(_served(self.sessions, scope, handler))
-        if visit.set_cookie is not None:
-            self._keep(visit.set_cookie)
-        return visit
+    def visit(self, work: Callable[[Session], Any] = lambda session: None, cookie: str | None = None) -> Visit:
+        """Make a request in which ``work`` has the session, and return what came of it. ``cookie``: not the jar's."""
+        seen: list[Any] = []
 
-    def _keep(self, line: str) -> None:
-        for name, morsel in SimpleCookie(line).items():
-            if morsel["max-age"] == "0":
-                self.jar.pop(name, None)
-            else:
-                self.jar[name] = morsel.coded_value
+        async def watched(session: Session) -> None:
+            result = work(session)
+            seen.extend((await result if inspect.isawaitable(result) else result, session))
 
-
-async def _served(sessions: Sessions, scope: dict[str, Any], handler: Callable[[Session], Any]) -> Visit:
-    sent: list[Any] = []
-    seen: list[Any] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        result = handler(scope["session"])
-        seen.extend((scope["session"], await result if inspect.isawaitable(result) else result))
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await SessionMiddleware(app, sessions)(scope, receive, send)
-    session, result = seen or (None, None)
-    return Visit(result, session, sent[0]["status"], list(sent[0]["headers"]))
+        app = SessionMiddleware(handler(watched), self.sessions)
+        response = asyncio.run(Browser(app, self.jar, self.scheme).get(cookie=cookie))
+        return Visit(*seen, response)
 
 
 @pytest.fixture
@@ -151,7 +102,7 @@ def visitor(sessions: Sessions) -> Visitor:
 def new_visitor(clock: Clock) -> Callable[..., Visitor]:
     """A function that returns a visitor of a site with the options given to it."""
 
-    def make(**options: Any) -> Visitor:
-        return Visitor(Sessions(**{"secret": SECRET, "clock": clock, **options}))
+    def make(scheme: str = "https", **options: Any) -> Visitor:
+        return Visitor(Sessions(**{"secret": SECRET, "clock": clock, **options}), scheme)
 
     return make

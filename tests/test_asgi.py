@@ -855,6 +855,45 @@ async def test_a_change_while_streaming_is_stored_at_the_end(site: Site) -> None
     assert site.store.calls == ["load", "replace", "replace"]
 
 
+async def test_a_value_that_left_before_the_head_may_change_after_it(site: Site) -> None:
+    """What was taken out of the session is still the session's."""
+    await site.do(put(items=[1]))
+    taken: list[Any] = []
+    await site.serve(streaming(lambda s: taken.append(s["items"]), lambda s: taken[0].append(2)))
+    assert site.data()[0]["items"] == [1, 2]
+    assert site.store.calls == ["load", "touch", "replace"]
+
+
+async def test_reading_while_streaming_costs_the_store_nothing(site: Site) -> None:
+    """A request renews its session once."""
+    await site.do(put(items=[1]))
+    await site.serve(streaming(lambda s: s["items"], lambda s: s["items"]))
+    assert site.store.calls == ["load", "touch"]
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        lambda s: s["items"],
+        lambda s: s.get("items"),
+        lambda s: s.setdefault("items", []),
+        lambda s: next(iter(s.values())),
+        lambda s: next(iter(s.items()))[1],
+        lambda s: s.copy()["items"],
+        lambda s: dict(s)["items"],
+        lambda s: {**s}["items"],
+        lambda s: (s | {})["items"],
+        lambda s: ({} | s)["items"],
+    ],
+)
+async def test_a_change_is_noticed_however_the_value_was_reached(reach: Any) -> None:
+    """Nothing that can be changed leaves the session unseen."""
+    site = Site()
+    await site.do(put(items=[1]))
+    await site.do(lambda session: reach(session).append(2))
+    assert site.data()[0]["items"] == [1, 2]
+
+
 async def test_a_late_commit_keeps_what_was_merged_before(site: Site) -> None:
     """The second commit starts from what the first one wrote, not from what was loaded."""
     await site.do(put(a=0, b=0))

@@ -242,7 +242,7 @@ def test_an_encoded_value_comes_back(value: str) -> None:
 @pytest.mark.parametrize("value", ["a b", "a;b", "a,b", 'a"b', "a\\b", "é", "\x7f", "a\r\nSet-Cookie: x=y"])
 def test_a_value_that_was_not_encoded_is_refused(value: str) -> None:
     """A raw value that the grammar does not allow raises, and the message says what to do without repeating it."""
-    with pytest.raises(ValueError, match="pass it through holdfast.cookies.encode") as caught:
+    with pytest.raises(ValueError, match="pass it through") as caught:
         cookies.serialize("sid", value)
     assert value not in str(caught.value)
 

@@ -45,7 +45,9 @@ class SessionMiddleware:
     A request that has a session already, from a middleware outside this one, keeps it (express-session).
     """
 
-    def __init__(self, app: ASGIApp, /, sessions: Sessions | None = None, *, lazy: bool = False, **options: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, /, sessions: Sessions | None = None, *, lazy: bool = False, **options: Any
+    ) -> None:
         if sessions is not None and options:
             raise InvalidOption(min(options), "given beside sessions=", "Give it to Sessions(...).")
         if sessions is not None and not isinstance(sessions, Sessions):
@@ -82,7 +84,7 @@ class SessionMiddleware:
         request.session = scope["session"] = session
         try:
             await self.app(scope, request.receive if kind == "websocket" else receive, request.send)
-            if session._accessed and request.head_sent:
+            if session._exposed and request.head_sent:
                 await request.commit_again()
         except StoreUnavailable as error:
             if request.head_sent:
@@ -117,7 +119,7 @@ class _Request:
     async def send(self, message: Message) -> None:
         """Send ``message`` on, after what has to be done before it."""
         if self.head_sent:
-            if self.session._accessed and _ends(message):
+            if self.session._exposed and _ends(message):
                 await self.commit_again()
         elif message["type"] in _HEADS and not self.refused:
             try:
@@ -131,7 +133,7 @@ class _Request:
     async def receive(self) -> Message:
         """Receive a message of a WebSocket; when the visitor leaves, what changed since is stored first."""
         message = await self.receive_on()
-        if message["type"] == "websocket.disconnect" and self.head_sent and self.session._accessed:
+        if message["type"] == "websocket.disconnect" and self.head_sent and self.session._exposed:
             await self.commit_again()
         return message
 
@@ -152,8 +154,7 @@ class _Request:
                 headers.append((b"set-cookie", cookie.encode("latin-1")))
                 forbid_storing(headers)
             vary(headers)
-        self.head_sent = session._headless = True
-        session._accessed = False
+        self.head_sent = session._headless = session._renewed = True
 
     async def commit_again(self) -> None:
         """Store what changed after the head was sent: while a body was streamed, or a WebSocket was open."""
@@ -161,7 +162,6 @@ class _Request:
             answer = self._commit()
             if answer is not None and not isinstance(answer, str):
                 await answer
-        self.session._accessed = False
 
     async def without_store(self, error: StoreUnavailable) -> None:
         """Do what the options say about a store that is down: refuse the request, or let it go on unstored."""
@@ -218,7 +218,7 @@ def facts_of(scope: Scope) -> RequestFacts:
 def vary(headers: list[tuple[bytes, bytes]]) -> None:
     """Say that the response depends on the cookie, in addition to what it depends on already (RFC 9110 12.5.5)."""
     for position, (name, value) in enumerate(headers):
-        if name.lower() == b"vary":
+        if len(name) == 4 and name.lower() == b"vary":
             fields = [field.strip().lower() for field in value.split(b",")]
             if b"*" not in fields and b"cookie" not in fields:
                 headers[position] = (name, value + b", Cookie" if value else b"Cookie")

@@ -27,20 +27,21 @@ class Border:
         try:
             return verb(*arguments)
         except Exception as error:
-            raise self._outage(error) from error
+            raise self.outage(error) from error
 
     def wait(self, answer: Any) -> Steps[Any]:
         """Return the answer that ``call`` gave, once it is there. Raises StoreUnavailable."""
         try:
             return (yield answer)
         except Exception as error:
-            raise self._outage(error) from error
+            raise self.outage(error) from error
 
     def ask(self, verb: Callable[..., Any], *arguments: Any) -> Steps[Any]:
         """Call ``verb`` and wait for its answer. Raises StoreUnavailable."""
         return (yield from self.wait(self.call(verb, *arguments)))
 
-    def _outage(self, error: Exception) -> SessionError:
+    def outage(self, error: Exception) -> SessionError:
+        """Return what to raise for ``error``, which came out of a store."""
         if isinstance(error, SessionError) and not isinstance(error, StoreUnavailable):
             return error
         self._events.tell(Happening.STORE_UNAVAILABLE, None, type(error).__name__)

@@ -233,9 +233,9 @@ def state_of(session: Session | None) -> State:
         return _OF_INTENT[session._intent]
     if session._payload is None:
         return State.FILLED if session.cookie_changed or session.data_changed() else State.EMPTY
-    if session._touched or session.cookie_changed:
+    if session._touched or (session._cookie is not None and session._cookie.changed):
         return State.ALTERED
-    if session._accessed and session.data_changed():
+    if session._exposed and session.data_changed():
         return State.CHANGED
     return State.SAME
 
@@ -248,17 +248,16 @@ def commit(options: Options, rules: dict[State, Rule], session: Session, release
     """
     state = state_of(None if released else session)
     operation, browser = rules[state]
-    loaded = session._loaded
     if operation is Operation.NOTHING:
         return _IDLE
+    cookie = session.cookie_attributes()
     if operation is Operation.DELETE:
-        return Plan(state, operation, browser, sid=loaded or "", cookie=session.cookie_attributes())
-    ttl = lifetime(session.cookie_attributes(), options, now)
+        return Plan(state, operation, browser, session._loaded or "", 0.0, cookie)
+    ttl = lifetime(cookie, options, now)
     if operation is Operation.TOUCH:
-        cookie = session.cookie_attributes()
         if browser is not Browser.NOTHING:
             refresh(cookie := dict(cookie), now)
-        return Plan(state, operation, browser, loaded or "", ttl, cookie)
+        return Plan(state, operation, browser, session._loaded or "", ttl, cookie)
     return _write(session, state, operation, browser, ttl, now)
 
 
@@ -288,11 +287,11 @@ def _if_it_ends(browser: Browser, cookie: dict[str, JSON]) -> Browser:
 
 def lifetime(cookie: dict[str, JSON], options: Options, now: float) -> float:
     """Return for how many seconds from now the record of a session with this cookie lives."""
+    if cookie.get("originalMaxAge") is None and cookie.get("expires") is None:
+        return options.ttl
     life = original_max_age(cookie)
     if life is not None:
         return life / 1000
-    if cookie.get("expires") is None:
-        return options.ttl
     end = parse_iso(cookie.get("expires"))
     return options.ttl if end is None else end.timestamp() - now
 

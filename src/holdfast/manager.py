@@ -148,12 +148,15 @@ class Sessions:
 
     def begin_async(self, header: bytes, facts: Facts) -> Session | Awaitable[Session]:
         """Return the session of a request under asyncio, or an awaitable of it if something has to be waited for."""
-        claims = self._claims(header)
+        claims = self._claims(header) if header else ()
         if not claims and self._genid is None:
             return self._blank(facts)
         if len(claims) == 1:
             # The hot path, without the machinery: one cookie, and a store that answers at once.
-            answer = self._border.call(self._async_store.load, claims[0])
+            try:
+                answer = self._async_store.load(claims[0])
+            except Exception as error:
+                raise self._border.outage(error) from error
             if not isinstance(answer, Record):
                 return dual.start(self._begin(self._async_store, claims, facts, [answer]))
             session = self._examine(claims[0], answer)
@@ -194,7 +197,10 @@ class Sessions:
             return None
         if plan.operation is Operation.TOUCH and plan.browser is Browser.NOTHING:
             # The hot path, without the machinery: a visitor who is known and changed nothing.
-            answer = self._border.call(self._async_store.touch, plan.sid, plan.ttl)
+            try:
+                answer = self._async_store.touch(plan.sid, plan.ttl)
+            except Exception as error:
+                raise self._border.outage(error) from error
             return None if answer is True else dual.start(self._touched(session, plan, answer))
         return dual.start(self._commit(self._async_store, session, plan))
 
@@ -249,8 +255,8 @@ class Sessions:
     def _plan(self, session: Session, released: bool = False) -> Plan | None:
         """Return what is to be done for ``session``, or None if that is nothing."""
         plan = lifecycle.commit(self.options, self._rules, session, released, self._clock())
-        if plan.operation is Operation.TOUCH and session._saved:
-            plan = lifecycle.without_operation(plan)  # It was renewed when it was saved, in this request.
+        if plan.operation is Operation.TOUCH and session._renewed:
+            plan = lifecycle.without_operation(plan)  # Once a request is enough.
         promised = session._promised is not None and not session._headless and not released
         if promised and plan.browser is Browser.NOTHING:
             return lifecycle.with_cookie(plan, session._promised or {})
@@ -264,7 +270,8 @@ class Sessions:
         """Carry out ``plan``. Return the Set-Cookie value that follows from it, once the store has confirmed it."""
         deliverable = plan.browser is not Browser.SEND or self._deliverable(session, plan)
         if not deliverable and plan.operation in (Operation.CREATE, Operation.ROTATE):
-            return None  # A record that no browser can name is not made.
+            session.lose()  # A record that no browser can name is not made.
+            return None
         done = yield from self._commits.carry_out(store, session, plan, strict)
         if done is None or plan.browser is Browser.NOTHING or not deliverable:
             return None

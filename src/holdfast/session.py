@@ -2,7 +2,8 @@
 #
 #   1. Looking counts. Every way of reading sets `_accessed`, from which the Vary header follows. A serialiser written
 #      in C (orjson, msgspec) reads the dict without asking; `request.session` of Starlette calls `mark_accessed`.
-#   2. Writing needs no flag. Changes are found at commit, by comparing bytes (record.py).
+#   2. Writing needs no flag. Changes are found at commit, by comparing bytes (record.py). That is spared where there
+#      can be none: `_exposed` says whether anything that can be changed has left the session, or it was written to.
 #   3. Intents (regenerate, destroy, touch, login, logout) change this object only. Their I/O is the commit's.
 #   4. Only save, reload, pop_once and transaction do I/O at once; under asyncio they are awaitable.
 #   5. The repr shows no data, for it ends in logs.
@@ -20,7 +21,7 @@ from holdfast.errors import SessionEnded, SessionError
 from holdfast.facts import RequestFacts
 from holdfast.merge import merge
 from holdfast.options import CookieOptions
-from holdfast.record import JSON, Contents, decode, same
+from holdfast.record import JSON, Contents, decode, same_bytes, same_data
 
 __all__ = ["Backing", "Intent", "Session", "SessionCookie", "Transaction"]
 
@@ -234,6 +235,10 @@ def text(stored: Mapping[str, JSON], key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+#: The types of values that a handler cannot change in place.
+_UNCHANGEABLE = frozenset({str, int, bool, float, type(None)})
+
+
 class Session(dict[str, JSON]):
     """What a handler reads and writes: a dict that is remembered, plus ``id``, ``cookie`` and its intents.
 
@@ -250,6 +255,7 @@ class Session(dict[str, JSON]):
         "_cookie_header",
         "_cookie_stored",
         "_ended",
+        "_exposed",
         "_facts",
         "_headless",
         "_id",
@@ -259,7 +265,7 @@ class Session(dict[str, JSON]):
         "_loader",
         "_payload",
         "_promised",
-        "_saved",
+        "_renewed",
         "_system",
         "_touched",
     )
@@ -287,8 +293,8 @@ class Session(dict[str, JSON]):
         #: The keys whose values live on after regenerate(); True for all.
         self._kept: frozenset[str] | bool = False
         self._touched = False
-        #: Whether the store has been written to in this request already.
-        self._saved = False
+        #: Whether the record has been renewed in this request already.
+        self._renewed = False
         #: The attributes of a cookie that the store has confirmed and the browser has not got yet.
         self._promised: dict[str, JSON] | None = None
         #: Whether the head of the response is on its way, so that no cookie can be sent any more.
@@ -298,6 +304,7 @@ class Session(dict[str, JSON]):
         #: The Cookie header of a lazy session's request.
         self._cookie_header = b""
         self._accessed = False
+        self._exposed = False
         #: Why nothing can be changed any more, or None.
         self._ended: str | None = None
         #: Called before the first look, where loading is lazy.
@@ -382,6 +389,7 @@ class Session(dict[str, JSON]):
     def destroy(self) -> None:
         """End the session: its record is removed, the browser's cookie expired. Later changes raise SessionEnded."""
         self.mark_accessed()
+        self._exposed = True
         dict.clear(self)
         self._system = {}
         self._intent = Intent.DESTROY
@@ -470,7 +478,7 @@ class Session(dict[str, JSON]):
 
     def writable(self) -> None:
         """Note that the session is about to be changed. Raises SessionEnded if nothing would store the change."""
-        self._accessed = True
+        self._accessed = self._exposed = True
         if self._loader is not None:
             self._loader()
         if self._ended is not None:
@@ -499,9 +507,11 @@ class Session(dict[str, JSON]):
 
     def data_changed(self) -> bool:
         """Tell whether the data is not what is stored, at any depth."""
-        if self._payload is None:
+        payload = self._payload
+        if payload is None:
             return dict.__len__(self) > 0
-        return not same(self.contents(), self._payload)
+        cookie = self._cookie_stored if self._cookie is None else self._cookie.stored
+        return not (same_bytes(self, cookie, self._system, payload) or same_data(self, payload))
 
     @property
     def cookie_changed(self) -> bool:
@@ -547,7 +557,7 @@ class Session(dict[str, JSON]):
         self._cookie = None
         self._intent = Intent.KEEP
         self._kept = self._touched = False
-        self._saved = True
+        self._renewed = True
 
     def rebase(self, stored: Session) -> None:
         """Take over what is stored now, and keep what was changed here since the load as changes."""
@@ -573,12 +583,18 @@ class Session(dict[str, JSON]):
     def __getitem__(self, key: str) -> JSON:
         if not self._accessed:
             self.mark_accessed()
-        return dict.__getitem__(self, key)
+        value = dict.__getitem__(self, key)
+        if value.__class__ not in _UNCHANGEABLE:
+            self._exposed = True
+        return value
 
     def get(self, key: str, default: JSON = None) -> JSON:
         if not self._accessed:
             self.mark_accessed()
-        return dict.get(self, key, default)
+        value = dict.get(self, key, default)
+        if value.__class__ not in _UNCHANGEABLE:
+            self._exposed = True
+        return value
 
     def __contains__(self, key: object) -> bool:
         if not self._accessed:
@@ -626,17 +642,20 @@ class Session(dict[str, JSON]):
     def values(self) -> ValuesView[JSON]:  # type: ignore[override]
         if not self._accessed:
             self.mark_accessed()
+        self._exposed = True
         return dict.values(self)
 
     def items(self) -> ItemsView[str, JSON]:  # type: ignore[override]
         if not self._accessed:
             self.mark_accessed()
+        self._exposed = True
         return dict.items(self)
 
     def copy(self) -> dict[str, JSON]:
         """Return the data as a plain dict: the top level is a copy, what is nested is shared."""
         if not self._accessed:
             self.mark_accessed()
+        self._exposed = True
         return dict(dict.items(self))
 
     __copy__ = copy
@@ -655,7 +674,7 @@ class Session(dict[str, JSON]):
         self.writable()
         dict.__delitem__(self, key)
 
-    def __ior__(self, other: Any) -> Session:
+    def __ior__(self, other: Any) -> Session:  # type: ignore[override]
         self.writable()
         dict.update(self, other)
         return self

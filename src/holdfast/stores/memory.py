@@ -1,27 +1,30 @@
 # Records are filed in groups by the second in which they end, and a heap holds those seconds. So adding is O(1),
-# expiring is O(what expired), and nothing ever scans all records. Touching a record leaves it where it is filed: it
-# is filed anew when that second comes. So each record is filed once, never later than it ends, and memory stays
-# proportional to the number of records.
+# expiring is O(what expired), and nothing ever scans all records. A group is gone when its last record is; its second
+# stays in the heap until it comes, or until there are more such seconds than groups, and the heap is built anew. So
+# memory stays proportional to the number of records, however they come and go.
 """Keep sessions in this process: for tests, development and single-process servers."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from threading import Lock
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
-
-import msgspec
 
 from holdfast.errors import InvalidOption, StoreUnavailable
+from holdfast.stores import processes
+from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 
 __all__ = ["MemoryStore", "ProcessLocalWarning"]
+
+#: How many expired records one ``create`` removes at most, so that no request pays for a million that ended at once.
+EXPIRE_BATCH = 100
+
+#: Seconds that hold no record are kept in the heap up to this number, and up to the number of those that do.
+SPARE_SECONDS = 100
 
 _REPLACED, _MISSING = Replaced(), Missing()
 
@@ -33,9 +36,9 @@ class ProcessLocalWarning(UserWarning):
 class MemoryStore:
     """Keeps up to ``max_sessions`` records in this process; they are gone when it ends.
 
-    At the limit, ``full="evict"`` removes the record that would end first, which is the one that was idle longest if
-    all live equally long; ``full="refuse"`` raises StoreUnavailable for new sessions and keeps the old ones.
-    Thread-safe. Never scans all its records to store or expire one.
+    At the limit, ``full="evict"`` removes a record of those that end first, to the second: the one that was idle
+    longest if all live equally long. ``full="refuse"`` raises StoreUnavailable for new sessions and keeps the old
+    ones. Thread-safe. Never scans all its records to store or expire one.
     """
 
     def __init__(
@@ -56,67 +59,65 @@ class MemoryStore:
         self._empty()
 
     def _empty(self) -> None:
-        self._entries: dict[str, _Entry] = {}
+        self._records: dict[str, Record] = {}
         self._groups: dict[int, set[str]] = {}
         self._seconds: list[int] = []
 
     def __repr__(self) -> str:
-        return f"<MemoryStore {len(self._entries)} of {self._max}>"
+        return f"<MemoryStore {len(self._records)} of {self._max}>"
 
     def load(self, sid: str) -> Record | None:
-        entry = self._entries.get(sid)
-        if entry is None or entry.expires_at <= self._clock():
-            return None
-        return Record(entry.payload, entry.expires_at)
+        record = self._records.get(sid)
+        return None if record is None or record.expires_at <= self._clock() else record
 
     def create(self, sid: str, payload: bytes, ttl: float) -> bool:
         _warn_of_processes()
         now = self._clock()
         with self._lock:
-            self._expire(now)
-            if sid in self._entries:
-                return False
-            if ttl <= 0:
-                return True
-            if len(self._entries) >= self._max:
-                self._make_room()
-            entry = self._entries[sid] = _Entry(payload, now + ttl, 0)
-            self._file(sid, entry, entry.expires_at)
+            self._expire(now, EXPIRE_BATCH)
+            record = self._records.get(sid)
+            if record is not None:
+                if record.expires_at > now:
+                    return False
+                self._remove(sid, record)
+            if ttl > 0:
+                if len(self._records) >= self._max:
+                    self._make_room(now)
+                self._add(sid, Record(payload, now + ttl))
         return True
 
     def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Replaced | Conflict | Missing:
         now = self._clock()
         with self._lock:
-            entry = self._entries.get(sid)
-            if entry is None or entry.expires_at <= now:
+            record = self._records.get(sid)
+            if record is None or record.expires_at <= now:
                 return _MISSING
-            if entry.payload != expected:
-                return Conflict(entry.payload)
-            entry.payload = payload
-            self._move(sid, entry, now + ttl)
+            if record.payload != expected:
+                return Conflict(record.payload)
+            self._put(sid, record, Record(payload, now + ttl))
         return _REPLACED
 
     def touch(self, sid: str, ttl: float) -> bool:
         now = self._clock()
         with self._lock:
-            entry = self._entries.get(sid)
-            if entry is None or entry.expires_at <= now:
+            record = self._records.get(sid)
+            if record is None or record.expires_at <= now:
                 return False
-            self._move(sid, entry, now + ttl)
+            self._put(sid, record, Record(record.payload, now + ttl))
         return True
 
     def delete(self, sid: str) -> bool:
         with self._lock:
-            entry = self._entries.pop(sid, None)
-            if entry is None:
+            record = self._records.get(sid)
+            if record is None:
                 return False
-            self._groups[entry.second].discard(sid)
-            return entry.expires_at > self._clock()
+            self._remove(sid, record)
+        return record.expires_at > self._clock()
 
     def all(self) -> Iterator[tuple[str, Record]]:
         """Yield what was there when the iteration began, and is there still."""
         with self._lock:
-            sids = list(self._entries)
+            sids = list(self._records)
         for sid in sids:
             record = self.load(sid)
             if record is not None:
@@ -124,24 +125,27 @@ class MemoryStore:
 
     def count(self) -> int:
         self.prune()
-        return len(self._entries)
+        return len(self._records)
 
     def clear(self) -> None:
         with self._lock:
             self._empty()
 
     def prune(self) -> int:
+        now = self._clock()
+        removed = batch = self._prune_batch(now)
+        while batch:
+            batch = self._prune_batch(now)
+            removed += batch
+        return removed
+
+    def _prune_batch(self, now: float) -> int:
         with self._lock:
-            return self._expire(self._clock())
+            return self._expire(now, EXPIRE_BATCH) or self._expire_this_second(now)
 
-    def _move(self, sid: str, entry: _Entry, expires_at: float) -> None:
-        entry.expires_at = expires_at
-        if expires_at < entry.second:
-            self._groups[entry.second].discard(sid)
-            self._file(sid, entry, expires_at)
-
-    def _file(self, sid: str, entry: _Entry, moment: float) -> None:
-        entry.second = second = int(moment)
+    def _add(self, sid: str, record: Record) -> None:
+        self._records[sid] = record
+        second = _second(record)
         group = self._groups.get(second)
         if group is None:
             self._groups[second] = {sid}
@@ -149,39 +153,64 @@ class MemoryStore:
         else:
             group.add(sid)
 
-    def _expire(self, now: float) -> int:
+    def _remove(self, sid: str, record: Record) -> None:
+        del self._records[sid]
+        second = _second(record)
+        group = self._groups[second]
+        group.remove(sid)
+        if not group:
+            self._close_group(second)
+
+    def _close_group(self, second: int) -> None:
+        del self._groups[second]
+        if len(self._seconds) > 2 * len(self._groups) + SPARE_SECONDS:
+            self._seconds = list(self._groups)
+            heapify(self._seconds)
+
+    def _put(self, sid: str, old: Record, new: Record) -> None:
+        if _second(old) == _second(new):
+            self._records[sid] = new
+        else:
+            self._remove(sid, old)
+            self._add(sid, new)
+
+    def _expire(self, now: float, limit: int) -> int:
+        """Remove up to ``limit`` records of seconds that are over. Return how many."""
         removed = 0
-        while self._seconds and self._seconds[0] <= now:
-            for sid in self._groups.pop(heappop(self._seconds)):
-                entry = self._entries[sid]
-                if entry.expires_at <= now:
-                    del self._entries[sid]
-                    removed += 1
-                else:
-                    self._file(sid, entry, max(entry.expires_at, now + 1))
+        while removed < limit and self._seconds and self._seconds[0] < int(now):
+            removed += self._take_first()
         return removed
 
-    def _make_room(self) -> None:
-        if not self._evicts:
+    def _expire_this_second(self, now: float) -> int:
+        """Remove the records that have ended in the second that has begun. Return how many."""
+        sids = self._groups.get(int(now), ())
+        ended = [(sid, record) for sid in sids if (record := self._records[sid]).expires_at <= now]
+        for sid, record in ended:
+            self._remove(sid, record)
+        return len(ended)
+
+    def _make_room(self, now: float) -> None:
+        if self._evicts:
+            while len(self._records) >= self._max:
+                self._take_first()
+        elif not self._expire_this_second(now):
             raise StoreUnavailable(f"the memory store is full: it holds max_sessions={self._max} live sessions")
-        while len(self._entries) >= self._max:
-            second = self._seconds[0]
-            group = self._groups[second]
-            if not group:
-                del self._groups[heappop(self._seconds)]
-                continue
-            sid = group.pop()
-            entry = self._entries[sid]
-            if int(entry.expires_at) > second:
-                self._file(sid, entry, entry.expires_at)
-            else:
-                del self._entries[sid]
+
+    def _take_first(self) -> int:
+        """Remove one record of the first second, if that second has any. Return how many."""
+        second = self._seconds[0]
+        group = self._groups.get(second)
+        if group is None:
+            heappop(self._seconds)
+            return 0
+        del self._records[group.pop()]
+        if not group:
+            self._close_group(second)
+        return 1
 
 
-class _Entry(msgspec.Struct, gc=False):
-    payload: bytes
-    expires_at: float
-    second: int
+def _second(record: Record) -> int:
+    return int(min(record.expires_at, 1e15))
 
 
 _warned = False
@@ -192,42 +221,24 @@ def _warn_of_processes() -> None:
     if _warned:
         return
     _warned = True
-    workers = _workers()
-    production = any(
-        os.environ.get(name, "").lower() in ("production", "prod")
-        for name in ("APP_ENV", "ENV", "ENVIRONMENT", "PYTHON_ENV", "FLASK_ENV", "NODE_ENV")
-    )
+    workers = processes.workers()
     if workers > 1:
         problem = f"there are {workers} worker processes, and each remembers only the sessions that it made"
-    elif production:
+    elif processes.in_production():
         problem = "this is production, and a restart forgets all sessions"
     else:
         return
     warnings.warn(
         f"sessions are kept in memory, but {problem}. Use store='sqlite:///sessions.db' or a server",
         ProcessLocalWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
-
-
-def _workers() -> int:
-    """Return how many worker processes were asked for, as far as the command line and the environment tell."""
-    words = sys.argv
-    counts = [os.environ.get("WEB_CONCURRENCY", "1")]
-    for position, word in enumerate(words):
-        option, equals, value = word.partition("=")
-        if option in ("--workers", "-w"):
-            counts.append(value if equals else (words[position + 1] if position + 1 < len(words) else ""))
-    return max(int(count) if count.isdecimal() else 1 for count in counts)
 
 
 def from_url(url: str, clock: Callable[[], float]) -> MemoryStore:
     """Return the store for ``memory://`` or ``memory://?max_sessions=1000&full=refuse``."""
-    query = {key: values[-1] for key, values in parse_qs(urlsplit(url).query).items()}
-    unknown = set(query) - {"max_sessions", "full"}
-    if unknown:
-        raise InvalidOption("store", f"memory:// has no option {min(unknown)!r}", "It has max_sessions and full.")
-    limit = query.get("max_sessions", "100000")
+    options = urls.options(url, "max_sessions", "full")
+    limit = options.get("max_sessions", "100000")
     if not limit.isdecimal():
         raise InvalidOption("max_sessions", f"{limit!r} is not a positive int", "The default is 100000.")
-    return MemoryStore(max_sessions=int(limit), full=query.get("full", "evict"), clock=clock)  # type: ignore[arg-type]
+    return MemoryStore(max_sessions=int(limit), full=options.get("full", "evict"), clock=clock)  # type: ignore[arg-type]

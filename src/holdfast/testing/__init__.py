@@ -1,1 +1,21 @@
-"""For tests of stores and of applications that use holdfast."""
+"""For tests: a clock that stands still, and the conformance kit that every store must pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from holdfast.testing.clock import FrozenClock
+
+if TYPE_CHECKING:
+    from holdfast.testing.conformance import StoreConformance
+
+__all__ = ["FrozenClock", "StoreConformance"]
+
+
+def __getattr__(name: str) -> Any:
+    # The kit needs pytest, which an application that only wants the clock may not have.
+    if name == "StoreConformance":
+        from holdfast.testing.conformance import StoreConformance
+
+        return StoreConformance
+    raise AttributeError(f"module 'holdfast.testing' has no attribute {name!r}")

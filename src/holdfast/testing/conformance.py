@@ -1,0 +1,528 @@
+# A new store is tested by a subclass of this class and one fixture. The tests are the contract of stores/base.py, line
+# by line; a store that passes can be trusted with sessions. Verbs may be plain or async: `ask` takes both.
+"""The conformance kit: what any store must do."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from holdfast.stores.base import Conflict, Iterable, Missing, Record, Replaced, Sweepable
+from holdfast.testing.clock import FrozenClock
+
+__all__ = ["StoreConformance"]
+
+SID = "DVqOYaEKEmQNw4zwSTSwLWLTkR2quQSm"
+OTHER = "6gEAD2GmS0rYQvVsYMwZ0ZbDq0WJmXfT"
+
+HOSTILE_SIDS = {
+    "empty": "",
+    "one letter": "x",
+    "unicode": "zoë-漢字-😀",
+    "quotes": "'\"`",
+    "sql": "x'; DROP TABLE sessions; --",
+    "path": "../../../../etc/passwd",
+    "glob": "*?[a-z]",
+    "like": "%_%",
+    "nul": "a\x00b",
+    "newline": "a\r\nSET b 1",
+    "blank": " a b ",
+    "dollar": "$ne",
+    "surrogate": "\ud800",
+    "long": "x" * 10_000,
+}
+
+PAYLOADS = {
+    "empty": b"",
+    "json": b'{"cookie":{"originalMaxAge":null},"n":1}',
+    "utf-8": "zoë 漢字 😀 \u2028".encode(),
+    "escaped surrogate": rb'{"a":"\ud800"}',
+    "not utf-8": b"\xff\xfe\x00\x80",
+    "nul": b"a\x00b\x00",
+    "quotes": b"'\"\\`;--",
+    "newlines": b"\r\n\r\n",
+    "1 MiB": b'{"a":"' + b"x" * (1 << 20) + b'"}',
+}
+
+
+async def ask(answer: Any) -> Any:
+    """Return what a verb answered, waiting for it if it has to be waited for."""
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+def can(store: Any, ability: type) -> bool:
+    """Tell whether ``store`` has an optional ability; if not, the tests of it have nothing to prove."""
+    return isinstance(store, ability)
+
+
+class StoreConformance:
+    """Subclass this, define the fixture ``store``, and pytest runs the whole contract against it.
+
+    The fixture gets ``clock``, a FrozenClock that the store must use for the expiry of its records::
+
+        class TestMyStore(StoreConformance):
+            @pytest.fixture
+            def store(self, clock):
+                return MyStore(clock=clock)
+
+    Needs pytest-asyncio in auto mode.
+    """
+
+    @pytest.fixture
+    def clock(self) -> FrozenClock:
+        """The clock that the store must go by."""
+        return FrozenClock()
+
+    @pytest.fixture
+    def store(self, clock: FrozenClock) -> Any:
+        """The store under test: override this."""
+        raise NotImplementedError("a subclass defines the fixture `store`")
+
+    # load -------------------------------------------------------------------------------------------------------------
+
+    async def test_load_of_what_is_absent_is_none(self, store: Any) -> None:
+        """Absent is an answer, not an error."""
+        assert await ask(store.load(SID)) is None
+
+    async def test_load_returns_what_was_created(self, store: Any, clock: FrozenClock) -> None:
+        """The payload unchanged, and the end by the store's clock."""
+        await ask(store.create(SID, b'{"a":1}', 60))
+        record = await ask(store.load(SID))
+        assert isinstance(record, Record)
+        assert record.payload == b'{"a":1}'
+        assert record.expires_at == pytest.approx(clock.now + 60, abs=1.001)
+
+    async def test_load_does_not_prolong(self, store: Any, clock: FrozenClock) -> None:
+        """Reading is not touching."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(59)
+        assert await ask(store.load(SID)) is not None
+        clock.advance(2)
+        assert await ask(store.load(SID)) is None
+
+    @pytest.mark.parametrize("ttl", [1, 60, 86_400 * 400])
+    async def test_load_is_none_from_the_end_on(self, store: Any, clock: FrozenClock, ttl: int) -> None:
+        """The end itself is over."""
+        await ask(store.create(SID, b"a", ttl))
+        clock.advance(ttl - 0.5)
+        assert await ask(store.load(SID)) is not None
+        clock.advance(0.5)
+        assert await ask(store.load(SID)) is None
+
+    # create -----------------------------------------------------------------------------------------------------------
+
+    async def test_create_says_that_it_did(self, store: Any) -> None:
+        """True, and exactly True."""
+        assert await ask(store.create(SID, b"a", 60)) is True
+
+    async def test_create_refuses_what_is_there(self, store: Any, clock: FrozenClock) -> None:
+        """False, and neither payload nor end have moved."""
+        await ask(store.create(SID, b"a", 60))
+        assert await ask(store.create(SID, b"b", 6000)) is False
+        assert (await ask(store.load(SID))).payload == b"a"
+        clock.advance(61)
+        assert await ask(store.load(SID)) is None
+
+    async def test_create_takes_the_place_of_what_has_expired(self, store: Any, clock: FrozenClock) -> None:
+        """Expired counts as absent, removed or not."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(60)
+        assert await ask(store.create(SID, b"b", 60)) is True
+        assert (await ask(store.load(SID))).payload == b"b"
+
+    async def test_create_after_delete(self, store: Any) -> None:
+        """A deleted id is free again."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.delete(SID))
+        assert await ask(store.create(SID, b"b", 60)) is True
+
+    async def test_create_keeps_sessions_apart(self, store: Any) -> None:
+        """One record an id."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.create(OTHER, b"b", 60))
+        assert (await ask(store.load(SID))).payload == b"a"
+        assert (await ask(store.load(OTHER))).payload == b"b"
+
+    async def test_ids_differ_by_case(self, store: Any) -> None:
+        """An id in other letters is another id."""
+        await ask(store.create("abc", b"a", 60))
+        assert await ask(store.load("ABC")) is None
+        assert await ask(store.create("ABC", b"b", 60)) is True
+        assert (await ask(store.load("abc"))).payload == b"a"
+
+    @pytest.mark.parametrize("ttl", [0, -1, -0.5, -1e9])
+    async def test_create_without_a_life_leaves_nothing(self, store: Any, ttl: float) -> None:
+        """A life of nothing is over at once."""
+        await ask(store.create(SID, b"a", ttl))
+        assert await ask(store.load(SID)) is None
+        assert await ask(store.create(SID, b"b", 60)) is True
+
+    async def test_a_fraction_of_a_second_is_a_life(self, store: Any, clock: FrozenClock) -> None:
+        """It may be rounded up, never down to nothing."""
+        await ask(store.create(SID, b"a", 0.5))
+        clock.advance(0.25)
+        assert await ask(store.load(SID)) is not None
+        clock.advance(1)
+        assert await ask(store.load(SID)) is None
+
+    async def test_a_very_long_life(self, store: Any, clock: FrozenClock) -> None:
+        """A hundred years do not overflow into the past."""
+        await ask(store.create(SID, b"a", 86_400 * 36_500))
+        clock.advance(86_400 * 365)
+        assert await ask(store.load(SID)) is not None
+
+    # replace ----------------------------------------------------------------------------------------------------------
+
+    async def test_replace_of_what_is_expected(self, store: Any, clock: FrozenClock) -> None:
+        """Replaced; the new payload lives for the new ttl."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(30)
+        assert await ask(store.replace(SID, b"b", 60, b"a")) == Replaced()
+        clock.advance(59)
+        assert (await ask(store.load(SID))).payload == b"b"
+        clock.advance(1)
+        assert await ask(store.load(SID)) is None
+
+    async def test_replace_of_something_else_is_a_conflict(self, store: Any) -> None:
+        """It names what is there, and nothing has changed."""
+        await ask(store.create(SID, b"theirs", 60))
+        assert await ask(store.replace(SID, b"mine", 60, b"base")) == Conflict(b"theirs")
+        assert (await ask(store.load(SID))).payload == b"theirs"
+
+    async def test_a_conflict_moves_no_end(self, store: Any, clock: FrozenClock) -> None:
+        """A write that did not happen prolongs nothing."""
+        await ask(store.create(SID, b"theirs", 60))
+        await ask(store.replace(SID, b"mine", 6000, b"base"))
+        clock.advance(61)
+        assert await ask(store.load(SID)) is None
+
+    async def test_replace_never_creates(self, store: Any) -> None:
+        """Missing: so nobody brings back what is gone."""
+        assert await ask(store.replace(SID, b"b", 60, b"")) == Missing()
+        assert await ask(store.load(SID)) is None
+
+    async def test_replace_of_what_was_deleted_is_missing(self, store: Any) -> None:
+        """A log-out is never undone by a request in flight."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.delete(SID))
+        assert await ask(store.replace(SID, b"b", 60, b"a")) == Missing()
+        assert await ask(store.load(SID)) is None
+
+    async def test_replace_of_what_has_expired_is_missing(self, store: Any, clock: FrozenClock) -> None:
+        """Nor is an end."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(60)
+        assert await ask(store.replace(SID, b"b", 60, b"a")) == Missing()
+        assert await ask(store.load(SID)) is None
+
+    @pytest.mark.parametrize("expected", [b'{"a": 1}', b'{"a":1} ', b'{"A":1}', b"", b'{"a":1}\x00'])
+    async def test_replace_compares_byte_for_byte(self, store: Any, expected: bytes) -> None:
+        """Equal as JSON is not equal, nor is equal but for case, blanks or a NUL."""
+        await ask(store.create(SID, b'{"a":1}', 60))
+        assert await ask(store.replace(SID, b"b", 60, expected)) == Conflict(b'{"a":1}')
+
+    async def test_replace_with_the_same_bytes(self, store: Any, clock: FrozenClock) -> None:
+        """It counts as replaced, and moves the end (MySQL's affected rows are the trap here)."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(30)
+        assert await ask(store.replace(SID, b"a", 60, b"a")) == Replaced()
+        clock.advance(45)
+        assert await ask(store.load(SID)) is not None
+
+    async def test_replace_twice_in_the_same_instant(self, store: Any) -> None:
+        """The second finds what the first has written."""
+        await ask(store.create(SID, b"a", 60))
+        assert await ask(store.replace(SID, b"b", 60, b"a")) == Replaced()
+        assert await ask(store.replace(SID, b"c", 60, b"a")) == Conflict(b"b")
+        assert await ask(store.replace(SID, b"c", 60, b"b")) == Replaced()
+
+    @pytest.mark.parametrize("ttl", [0, -1])
+    async def test_replace_without_a_life_leaves_nothing(self, store: Any, ttl: float) -> None:
+        """Whatever it answers, load finds nothing."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.replace(SID, b"b", ttl, b"a"))
+        assert await ask(store.load(SID)) is None
+
+    async def test_replace_leaves_others_alone(self, store: Any) -> None:
+        """One id, one record."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.create(OTHER, b"a", 60))
+        await ask(store.replace(SID, b"b", 60, b"a"))
+        assert (await ask(store.load(OTHER))).payload == b"a"
+
+    # touch ------------------------------------------------------------------------------------------------------------
+
+    async def test_touch_moves_the_end(self, store: Any, clock: FrozenClock) -> None:
+        """The life counts anew from now."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(30)
+        assert await ask(store.touch(SID, 60)) is True
+        clock.advance(59)
+        assert await ask(store.load(SID)) is not None
+        clock.advance(1)
+        assert await ask(store.load(SID)) is None
+
+    async def test_touch_may_shorten_a_life(self, store: Any, clock: FrozenClock) -> None:
+        """The ttl is what it says, not a minimum."""
+        await ask(store.create(SID, b"a", 6000))
+        assert await ask(store.touch(SID, 10)) is True
+        clock.advance(10)
+        assert await ask(store.load(SID)) is None
+
+    async def test_touch_never_changes_the_payload(self, store: Any) -> None:
+        """So a reader in flight reverts nothing."""
+        await ask(store.create(SID, b'{"a": 1.0}', 60))
+        await ask(store.touch(SID, 60))
+        assert (await ask(store.load(SID))).payload == b'{"a": 1.0}'
+        assert await ask(store.replace(SID, b"b", 60, b'{"a": 1.0}')) == Replaced()
+
+    async def test_touch_never_creates(self, store: Any) -> None:
+        """False, and there is still nothing."""
+        assert await ask(store.touch(SID, 60)) is False
+        assert await ask(store.load(SID)) is None
+
+    async def test_touch_of_what_was_deleted_is_false(self, store: Any) -> None:
+        """A log-out is not undone by a reader either."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.delete(SID))
+        assert await ask(store.touch(SID, 60)) is False
+        assert await ask(store.load(SID)) is None
+
+    async def test_touch_of_what_has_expired_is_false(self, store: Any, clock: FrozenClock) -> None:
+        """What is over stays over."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(60)
+        assert await ask(store.touch(SID, 60)) is False
+        assert await ask(store.load(SID)) is None
+
+    async def test_touch_without_a_life_ends_it(self, store: Any) -> None:
+        """A ttl of nothing is over at once."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.touch(SID, 0))
+        assert await ask(store.load(SID)) is None
+
+    async def test_touch_again_and_again(self, store: Any, clock: FrozenClock) -> None:
+        """A session that is in use does not end."""
+        await ask(store.create(SID, b"a", 60))
+        for _ in range(50):
+            clock.advance(45)
+            assert await ask(store.touch(SID, 60)) is True
+        assert (await ask(store.load(SID))).payload == b"a"
+
+    # delete -----------------------------------------------------------------------------------------------------------
+
+    async def test_delete_removes(self, store: Any) -> None:
+        """True, and it is gone."""
+        await ask(store.create(SID, b"a", 60))
+        assert await ask(store.delete(SID)) is True
+        assert await ask(store.load(SID)) is None
+
+    async def test_delete_is_idempotent(self, store: Any) -> None:
+        """The second time there is nothing to remove, and no error."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.delete(SID))
+        assert await ask(store.delete(SID)) is False
+
+    async def test_delete_of_what_was_never_there(self, store: Any) -> None:
+        """False."""
+        assert await ask(store.delete(SID)) is False
+
+    async def test_delete_of_what_has_expired(self, store: Any, clock: FrozenClock) -> None:
+        """False: there was no session to end."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(60)
+        assert await ask(store.delete(SID)) is False
+        assert await ask(store.load(SID)) is None
+
+    async def test_delete_leaves_others_alone(self, store: Any) -> None:
+        """One id, one record."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.create(OTHER, b"b", 60))
+        await ask(store.delete(SID))
+        assert (await ask(store.load(OTHER))).payload == b"b"
+
+    # Odd ids and odd payloads -----------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("sid", HOSTILE_SIDS.values(), ids=HOSTILE_SIDS.keys())
+    async def test_a_strange_id_is_absent_and_harmless(self, store: Any, sid: str) -> None:
+        """No verb but create may raise for it, and nobody else's record is found or changed by it."""
+        await ask(store.create(SID, b"a", 60))
+        assert await ask(store.load(sid)) is None
+        assert await ask(store.touch(sid, 60)) is False
+        assert await ask(store.replace(sid, b"b", 60, b"a")) == Missing()
+        assert await ask(store.delete(sid)) is False
+        assert (await ask(store.load(SID))).payload == b"a"
+
+    @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())
+    async def test_a_payload_comes_back_byte_for_byte(self, store: Any, payload: bytes) -> None:
+        """A store does not look into what it keeps."""
+        assert await ask(store.create(SID, payload, 60)) is True
+        assert (await ask(store.load(SID))).payload == payload
+
+    @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())
+    async def test_a_payload_can_be_expected_and_replaced(self, store: Any, payload: bytes) -> None:
+        """Comparison is of bytes, whatever they are."""
+        await ask(store.create(SID, payload, 60))
+        assert await ask(store.replace(SID, payload + b"x", 60, payload + b"y")) == Conflict(payload)
+        assert await ask(store.replace(SID, payload + b"x", 60, payload)) == Replaced()
+        assert (await ask(store.load(SID))).payload == payload + b"x"
+
+    # Races ------------------------------------------------------------------------------------------------------------
+
+    async def test_of_many_creators_one_wins(self, store: Any) -> None:
+        """Exactly one is told True, and its payload is what is stored."""
+        answers = await self.at_once(store, [lambda n=n: store.create(SID, b"%d" % n, 60) for n in range(8)])
+        assert answers.count(True) == 1
+        assert (await ask(store.load(SID))).payload == b"%d" % answers.index(True)
+
+    async def test_of_many_replacers_one_wins(self, store: Any) -> None:
+        """The others learn what is there now."""
+        await ask(store.create(SID, b"base", 60))
+        answers = await self.at_once(store, [lambda n=n: store.replace(SID, b"%d" % n, 60, b"base") for n in range(8)])
+        winner = b"%d" % answers.index(Replaced())
+        assert answers.count(Replaced()) == 1
+        assert answers.count(Conflict(winner)) == 7
+
+    async def test_of_many_deleters_one_ends_the_session(self, store: Any) -> None:
+        """So a log-out is reported once."""
+        await ask(store.create(SID, b"a", 60))
+        answers = await self.at_once(store, [lambda: store.delete(SID) for _ in range(8)])
+        assert answers.count(True) == 1
+
+    async def test_no_increment_is_lost(self, store: Any) -> None:
+        """Eight clients count to 25 each by comparing and replacing."""
+        await ask(store.create(SID, b'{"n":0}', 60))
+
+        async def count() -> None:
+            for _ in range(25):
+                current = (await ask(store.load(SID))).payload
+                while True:
+                    mine = json.dumps({"n": json.loads(current)["n"] + 1}).encode()
+                    answer = await ask(store.replace(SID, mine, 60, current))
+                    if answer == Replaced():
+                        break
+                    current = answer.current
+
+        if inspect.isawaitable(probe := store.load(SID)):
+            await probe
+            await asyncio.gather(*(count() for _ in range(8)))
+        else:
+            self.in_threads([lambda: asyncio.run(count()) for _ in range(8)])
+        assert json.loads((await ask(store.load(SID))).payload) == {"n": 200}
+
+    async def test_deleting_among_writers_is_final(self, store: Any) -> None:
+        """Whatever the order, the record is gone in the end."""
+        for _ in range(10):
+            await ask(store.create(SID, b"base", 60))
+            await self.at_once(
+                store,
+                [
+                    lambda: store.replace(SID, b"mine", 60, b"base"),
+                    lambda: store.touch(SID, 60),
+                    lambda: store.delete(SID),
+                    lambda: store.touch(SID, 60),
+                    lambda: store.replace(SID, b"base", 60, b"mine"),
+                ],
+            )
+            assert await ask(store.load(SID)) is None
+
+    async def at_once(self, store: Any, calls: list[Callable[[], Any]]) -> list[Any]:
+        """Run ``calls`` at the same time: as tasks where the store is async, in threads where it is not."""
+        probe = store.load("probe")
+        if inspect.isawaitable(probe):
+            await probe
+            return list(await asyncio.gather(*(ask(call()) for call in calls)))
+        return self.in_threads(calls)
+
+    @staticmethod
+    def in_threads(calls: list[Callable[[], Any]]) -> list[Any]:
+        """Run ``calls`` in a thread each, starting together. Raises what the first of them raised."""
+        start = threading.Barrier(len(calls))
+        answers: list[Any] = [None] * len(calls)
+        errors: list[BaseException] = []
+
+        def run(position: int, call: Callable[[], Any]) -> None:
+            try:
+                start.wait(30)
+                answers[position] = call()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return answers
+
+    # Abilities --------------------------------------------------------------------------------------------------------
+
+    async def test_all_yields_what_is_live(self, store: Any, clock: FrozenClock) -> None:
+        """Each record once, expired ones left out."""
+        if not can(store, Iterable):
+            return
+        await ask(store.create("ended", b"e", 10))
+        for number in range(1203):
+            await ask(store.create(f"sid{number}", b"%d" % number, 60))
+        clock.advance(10)
+        found = await self.listed(store)
+        assert sorted(found) == sorted((f"sid{number}", b"%d" % number) for number in range(1203))
+
+    async def test_count_counts_what_is_live(self, store: Any, clock: FrozenClock) -> None:
+        """Expired records do not count, removed or not."""
+        if not can(store, Iterable):
+            return
+        assert await ask(store.count()) == 0
+        await ask(store.create(SID, b"a", 10))
+        await ask(store.create(OTHER, b"b", 60))
+        assert await ask(store.count()) == 2
+        clock.advance(10)
+        assert await ask(store.count()) == 1
+
+    async def test_clear_removes_all(self, store: Any) -> None:
+        """And the store goes on working."""
+        if not can(store, Iterable):
+            return
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.create(OTHER, b"b", 60))
+        await ask(store.clear())
+        assert await self.listed(store) == []
+        assert await ask(store.create(SID, b"c", 60)) is True
+
+    async def test_prune_removes_what_has_expired(self, store: Any, clock: FrozenClock) -> None:
+        """All of it, nothing else, and it says how many."""
+        if not can(store, Sweepable):
+            return
+        for number in range(1203):
+            await ask(store.create(f"sid{number}", b"x", 10))
+        await ask(store.create(SID, b"a", 60))
+        assert await ask(store.prune()) == 0
+        clock.advance(10)
+        assert await ask(store.prune()) == 1203
+        assert await ask(store.prune()) == 0
+        assert (await ask(store.load(SID))).payload == b"a"
+
+    async def test_prune_respects_a_touch(self, store: Any, clock: FrozenClock) -> None:
+        """What was prolonged is not removed at its first end."""
+        if not can(store, Sweepable):
+            return
+        await ask(store.create(SID, b"a", 10))
+        await ask(store.touch(SID, 60))
+        clock.advance(30)
+        await ask(store.prune())
+        assert await ask(store.load(SID)) is not None
+
+    async def listed(self, store: Any) -> list[tuple[str, bytes]]:
+        """Return what ``all`` yields, sync or async."""
+        records = store.all()
+        if hasattr(records, "__aiter__"):
+            return [(sid, record.payload) async for sid, record in records]
+        return [(sid, record.payload) for sid, record in records]

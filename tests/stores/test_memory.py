@@ -1,0 +1,198 @@
+"""The memory store."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from typing import Any
+
+import pytest
+
+import holdfast.stores.memory as module
+from holdfast import InvalidOption, StoreUnavailable, stores
+from holdfast.stores.memory import MemoryStore, ProcessLocalWarning
+from holdfast.testing import FrozenClock, StoreConformance
+
+
+class TestMemory(StoreConformance):
+    """The contract."""
+
+    @pytest.fixture
+    def store(self, clock: FrozenClock) -> MemoryStore:
+        return MemoryStore(clock=clock)
+
+
+def test_a_full_store_evicts_what_would_end_first(clock: Any) -> None:
+    """Which is what was idle longest, where all live equally long."""
+    store = MemoryStore(max_sessions=3, clock=clock)
+    for number in range(3):
+        store.create(str(number), b"x", 100)
+        clock.advance(1)
+    store.touch("0", 100)
+    store.create("3", b"x", 100)
+    assert sorted(sid for sid, _ in store.all()) == ["0", "2", "3"]
+
+
+def test_a_full_store_makes_room_by_removing_what_has_expired(clock: Any) -> None:
+    """Nobody is evicted while there is something to remove."""
+    store = MemoryStore(max_sessions=2, clock=clock)
+    store.create("short", b"x", 1)
+    store.create("long", b"x", 100)
+    clock.advance(1)
+    store.create("new", b"x", 50)
+    assert sorted(sid for sid, _ in store.all()) == ["long", "new"]
+
+
+def test_a_full_store_can_refuse(clock: Any) -> None:
+    """New visitors are turned away, and those who are in stay in."""
+    store = MemoryStore(max_sessions=1, full="refuse", clock=clock)
+    store.create("a", b"x", 100)
+    with pytest.raises(StoreUnavailable, match="max_sessions=1"):
+        store.create("b", b"x", 100)
+    assert store.create("a", b"y", 100) is False
+    clock.advance(100)
+    assert store.create("b", b"x", 100) is True
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_never_holds_more_than_its_limit(clock: Any, seed: int) -> None:
+    """Whatever is created, touched, shortened and deleted, in whatever order."""
+    import random
+
+    chance = random.Random(seed)
+    store = MemoryStore(max_sessions=50, clock=clock)
+    for _ in range(3000):
+        sid = str(chance.randrange(120))
+        act = chance.randrange(6)
+        if act < 3:
+            store.create(sid, b"x", chance.choice([0, 1, 10, 100]))
+        elif act == 3:
+            store.touch(sid, chance.choice([1, 10, 100]))
+        elif act == 4:
+            store.delete(sid)
+        else:
+            clock.advance(chance.random() * 3)
+        assert len(store._entries) <= 50
+        assert sum(map(len, store._groups.values())) == len(store._entries)
+        assert len(store._seconds) == len(store._groups)
+
+
+def test_bookkeeping_does_not_grow_with_what_is_gone(clock: Any) -> None:
+    """A hundred thousand sessions that came and went leave nothing but the second they shared."""
+    store = MemoryStore(clock=clock)
+    for number in range(100_000):
+        store.create(str(number), b"x", 100)
+        store.touch(str(number), 100)
+        store.delete(str(number))
+    assert (len(store._entries), sum(map(len, store._groups.values())), len(store._seconds)) == (0, 0, 1)
+
+
+def test_expiring_looks_at_what_expired_and_nothing_else(clock: Any) -> None:
+    """Not one of ten thousand live records is moved when one ends."""
+    store = MemoryStore(clock=clock)
+    for number in range(10_000):
+        store.create(str(number), b"x", 1000)
+    store.create("short", b"x", 1)
+    before = {sid: entry.second for sid, entry in store._entries.items()}
+    clock.advance(2)
+    assert store.prune() == 1
+    del before["short"]
+    assert {sid: entry.second for sid, entry in store._entries.items()} == before
+
+
+def test_many_threads_may_use_it_at_once(clock: Any) -> None:
+    """Creating, reading, listing and pruning do not disturb each other."""
+    store = MemoryStore(max_sessions=500, clock=clock)
+    errors = []
+
+    def work(name: int) -> None:
+        try:
+            for number in range(2000):
+                sid = f"{name}-{number % 200}"
+                store.create(sid, b"x", 10)
+                store.load(sid)
+                store.touch(sid, 10)
+                if number % 50 == 0:
+                    list(store.all())
+                    store.prune()
+                store.delete(sid)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert store.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "warned"),
+    [
+        (["uvicorn", "app:app"], {}, None),
+        (["uvicorn", "app:app", "--workers", "4"], {}, "4 worker processes"),
+        (["gunicorn", "-w", "2", "app:app"], {}, "2 worker processes"),
+        (["granian", "--workers=3"], {}, "3 worker processes"),
+        (["uvicorn", "--workers", "1"], {}, None),
+        (["uvicorn", "--workers"], {}, None),
+        (["app"], {"WEB_CONCURRENCY": "2"}, "2 worker processes"),
+        (["app"], {"APP_ENV": "production"}, "production"),
+    ],
+)
+def test_it_warns_once_where_it_is_the_wrong_store(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], warned: str | None
+) -> None:
+    """Several workers, or production: each process would forget what the others know."""
+    monkeypatch.setattr(module, "_warned", False)
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        MemoryStore().create("a", b"x", 1)
+        MemoryStore().create("a", b"x", 1)
+    messages = [str(item.message) for item in caught if item.category is ProcessLocalWarning]
+    assert len(messages) == (1 if warned else 0)
+    assert all(warned in message and "sqlite:///" in message for message in messages if warned)
+
+
+def test_the_url_may_carry_its_options(clock: Any) -> None:
+    """And names the ones it has if another is asked for."""
+    store = stores.from_url("memory://?max_sessions=1&full=refuse", clock)
+    store.create("a", b"x", 1)
+    with pytest.raises(StoreUnavailable):
+        store.create("b", b"x", 1)
+    with pytest.raises(InvalidOption, match="max_sessions and full"):
+        stores.from_url("memory://?size=1", clock)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_sessions": 0}, {"max_sessions": True}, {"max_sessions": "9"}, {"full": "explode"}]
+)
+def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
+    """At construction, with the remedy."""
+    with pytest.raises(InvalidOption):
+        MemoryStore(**wrong)
+    if isinstance(wrong.get("max_sessions"), str):
+        return
+    with pytest.raises(InvalidOption):
+        stores.from_url("memory://?" + "&".join(f"{key}={value}" for key, value in wrong.items()), lambda: 0.0)
+
+
+def test_an_unknown_scheme_names_the_known_ones() -> None:
+    """A typo in a URL is told at construction."""
+    with pytest.raises(InvalidOption, match=r"'postgresq://'.*memory://, sqlite://"):
+        stores.from_url("postgresq://localhost", lambda: 0.0)
+
+
+def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    from holdfast.errors import MissingExtra
+
+    monkeypatch.setitem(stores.SCHEMES, "imaginary", ("holdfast.stores.imaginary", "imaginary"))
+    with pytest.raises(MissingExtra, match=r"pip install 'holdfast\[imaginary\]'"):
+        stores.from_url("imaginary://", lambda: 0.0)
