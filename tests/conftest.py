@@ -55,8 +55,8 @@ class Visit:
 
     #: What the handler returned.
     result: Any
-    #: The session as the handler left it.
-    session: Session
+    #: The session as the handler left it; None if the handler was not reached.
+    session: Any
     response: Response
 
     @property
@@ -83,7 +83,8 @@ class Visitor:
 
         app = SessionMiddleware(handler(watched), self.sessions)
         response = asyncio.run(Browser(app, self.jar, self.scheme).get(cookie=cookie))
-        return Visit(*seen, response)
+        result, session = seen or (None, None)
+        return Visit(result, session, response)
 
 
 @pytest.fixture

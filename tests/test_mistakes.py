@@ -58,7 +58,7 @@ def test_a_good_secret_is_no_warning() -> None:
         ({"conflict": "lww"}, "'merge', 'overwrite', 'error'"),
         ({"on_store_error": "ignore"}, "'unavailable', 'raise', 'anonymous'"),
         ({"name": "my sid"}, "token"),
-        ({"resave": "no"}, "Use True or False"),
+        ({"resave": "no"}, "True.*False"),
         ({"ttl": 0}, "Give seconds or a timedelta"),
         ({"genid": "uuid"}, "Give a function"),
         ({"cookie": {"max_age": 5}}, r"Use CookieOptions\("),
@@ -79,7 +79,7 @@ def test_a_wrong_option_names_itself_and_the_remedy(options: Any, message: str) 
     [
         ({"same_site": "none", "secure": False}, "Set secure=True"),
         ({"partitioned": True, "secure": False}, "Set secure=True"),
-        ({"same_site": "relaxed"}, '"strict", "lax", "none"'),
+        ({"same_site": "relaxed"}, "'strict', 'lax', 'none'"),
         ({"max_age": "1d"}, "seconds or a timedelta"),
         ({"max_age": float("nan")}, "seconds or a timedelta"),
         ({"expires": datetime.datetime(2030, 1, 1)}, "time zone"),  # noqa: DTZ001

@@ -106,14 +106,13 @@ def test_any_option_works_or_is_refused(name: str, value: Any) -> None:
 )
 def test_no_message_has_the_secret_in_it(secret: str | bytes, wrong: Any) -> None:
     """A message about a secret does not show it, nor its neighbours."""
-    with warnings.catch_warnings(record=True) as caught, pytest.raises(InvalidOption) as refusal:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as caught, pytest.raises(InvalidOption) as refusal:
         Options(secret=[secret, wrong])
     assert refusal.value.__cause__ is None
     said = f"{refusal.value!r} {refusal.value} {refusal.value.__dict__}"
     said += " ".join(str(warning.message) for warning in caught)
     shown = secret if isinstance(secret, str) else repr(secret)[2:-1]
-    assert shown not in said or shown in "secret: it is empty there is none"
+    assert shown not in said
 
 
 def test_the_repr_shows_neither_secret_nor_data() -> None:

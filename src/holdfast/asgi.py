@@ -84,7 +84,7 @@ class SessionMiddleware:
         request.session = scope["session"] = session
         try:
             await self.app(scope, request.receive if kind == "websocket" else receive, request.send)
-            if session._exposed and request.head_sent:
+            if request.head_sent and session.may_have_changed():
                 await request.commit_again()
         except StoreUnavailable as error:
             if request.head_sent:
@@ -119,7 +119,7 @@ class _Request:
     async def send(self, message: Message) -> None:
         """Send ``message`` on, after what has to be done before it."""
         if self.head_sent:
-            if self.session._exposed and _ends(message):
+            if self.session.may_have_changed() and _ends(message):
                 await self.commit_again()
         elif message["type"] in _HEADS and not self.refused:
             try:
@@ -133,7 +133,7 @@ class _Request:
     async def receive(self) -> Message:
         """Receive a message of a WebSocket; when the visitor leaves, what changed since is stored first."""
         message = await self.receive_on()
-        if message["type"] == "websocket.disconnect" and self.head_sent and self.session._exposed:
+        if message["type"] == "websocket.disconnect" and self.head_sent and self.session.may_have_changed():
             await self.commit_again()
         return message
 
@@ -155,6 +155,7 @@ class _Request:
                 forbid_storing(headers)
             vary(headers)
         self.head_sent = session._headless = session._renewed = True
+        session._written = False
 
     async def commit_again(self) -> None:
         """Store what changed after the head was sent: while a body was streamed, or a WebSocket was open."""

@@ -235,7 +235,7 @@ def state_of(session: Session | None) -> State:
         return State.FILLED if session.cookie_changed or session.data_changed() else State.EMPTY
     if session._touched or (session._cookie is not None and session._cookie.changed):
         return State.ALTERED
-    if session._exposed and session.data_changed():
+    if session.may_have_changed() and session.data_changed():
         return State.CHANGED
     return State.SAME
 

@@ -3,7 +3,8 @@
 #   1. Looking counts. Every way of reading sets `_accessed`, from which the Vary header follows. A serialiser written
 #      in C (orjson, msgspec) reads the dict without asking; `request.session` of Starlette calls `mark_accessed`.
 #   2. Writing needs no flag. Changes are found at commit, by comparing bytes (record.py). That is spared where there
-#      can be none: `_exposed` says whether anything that can be changed has left the session, or it was written to.
+#      can be none: `_written` says whether the session was written to since it was last stored, and `_exposed`
+#      whether somebody outside holds a value of it that can be changed in place.
 #   3. Intents (regenerate, destroy, touch, login, logout) change this object only. Their I/O is the commit's.
 #   4. Only save, reload, pop_once and transaction do I/O at once; under asyncio they are awaitable.
 #   5. The repr shows no data, for it ends in logs.
@@ -268,6 +269,7 @@ class Session(dict[str, JSON]):
         "_renewed",
         "_system",
         "_touched",
+        "_written",
     )
 
     def __init__(
@@ -303,8 +305,7 @@ class Session(dict[str, JSON]):
         self._facts: Callable[[], RequestFacts] | None = None
         #: The Cookie header of a lazy session's request.
         self._cookie_header = b""
-        self._accessed = False
-        self._exposed = False
+        self._accessed = self._written = self._exposed = False
         #: Why nothing can be changed any more, or None.
         self._ended: str | None = None
         #: Called before the first look, where loading is lazy.
@@ -389,7 +390,7 @@ class Session(dict[str, JSON]):
     def destroy(self) -> None:
         """End the session: its record is removed, the browser's cookie expired. Later changes raise SessionEnded."""
         self.mark_accessed()
-        self._exposed = True
+        self._written = True
         dict.clear(self)
         self._system = {}
         self._intent = Intent.DESTROY
@@ -478,7 +479,7 @@ class Session(dict[str, JSON]):
 
     def writable(self) -> None:
         """Note that the session is about to be changed. Raises SessionEnded if nothing would store the change."""
-        self._accessed = self._exposed = True
+        self._accessed = self._written = True
         if self._loader is not None:
             self._loader()
         if self._ended is not None:
@@ -505,6 +506,10 @@ class Session(dict[str, JSON]):
             self._cookie_stored = self._backing.cookie_attributes(self)
         return self._cookie_stored
 
+    def may_have_changed(self) -> bool:
+        """Tell whether it is worth looking for changes since the session was last stored."""
+        return self._written or self._exposed
+
     def data_changed(self) -> bool:
         """Tell whether the data is not what is stored, at any depth."""
         payload = self._payload
@@ -527,6 +532,7 @@ class Session(dict[str, JSON]):
         """Note that somebody else ended the session: nothing of it will be stored."""
         self._intent = Intent.LOST
         self._loaded = self._promised = None
+        self._written = False
 
     def become(self, other: Session) -> None:
         """Be what ``other`` is, a session that was just opened."""
@@ -538,7 +544,7 @@ class Session(dict[str, JSON]):
         self._system = other._system
         self._cookie_stored, self._cookie = other._cookie_stored, None
         self._intent = Intent.KEEP
-        self._kept = self._touched = False
+        self._kept = self._touched = self._written = False
 
     def adopt(self, sid: str, payload: bytes) -> None:
         """Be what ``payload`` says, which was just written under ``sid``: ours, joined with what others changed."""
@@ -556,7 +562,7 @@ class Session(dict[str, JSON]):
         self._cookie_stored = cookie
         self._cookie = None
         self._intent = Intent.KEEP
-        self._kept = self._touched = False
+        self._kept = self._touched = self._written = False
         self._renewed = True
 
     def rebase(self, stored: Session) -> None:
@@ -668,6 +674,8 @@ class Session(dict[str, JSON]):
 
     def __setitem__(self, key: str, value: JSON) -> None:
         self.writable()
+        if value.__class__ not in _UNCHANGEABLE:
+            self._exposed = True
         dict.__setitem__(self, key, value)
 
     def __delitem__(self, key: str) -> None:
@@ -676,6 +684,7 @@ class Session(dict[str, JSON]):
 
     def __ior__(self, other: Any) -> Session:  # type: ignore[override]
         self.writable()
+        self._exposed = True
         dict.update(self, other)
         return self
 
@@ -694,10 +703,12 @@ class Session(dict[str, JSON]):
 
     def setdefault(self, key: str, default: JSON = None) -> JSON:
         self.writable()
+        self._exposed = True
         return dict.setdefault(self, key, default)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         self.writable()
+        self._exposed = True
         dict.update(self, *args, **kwargs)
 
 
