@@ -248,7 +248,7 @@ def _check_choice(option: str, value: object, allowed: tuple[str | bool | None, 
 
 
 def _check_strength(secret: bytes) -> None:
-    text = secret.decode("utf-8", "replace").strip().lower()
+    text = secret.decode("latin-1").strip().lower()
     problem = None
     if text in _WELL_KNOWN or len(set(text)) <= 1:
         problem = "well known"

@@ -1,0 +1,58 @@
+"""Every example in the README, the documentation and the docstrings is a test."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from sybil import Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil.parsers.rest import DocTestParser
+
+
+def _in_a_folder_of_its_own(namespace: dict[str, Any]) -> None:
+    import os
+    import tempfile
+
+    namespace["_home"] = os.getcwd()
+    namespace["_folder"] = tempfile.TemporaryDirectory()
+    os.chdir(namespace["_folder"].name)
+    os.environ["SESSION_SECRET"] = "a secret that is long enough for tests!"
+    warnings.simplefilter("error")
+
+
+def _back(namespace: dict[str, Any]) -> None:
+    import gc
+    import os
+
+    folder, home = namespace["_folder"], namespace["_home"]
+    namespace.clear()
+    gc.collect()
+    os.chdir(home)
+    folder.cleanup()
+
+
+def _with_a_session(namespace: dict[str, Any]) -> None:
+    from holdfast import RequestFacts, Sessions
+
+    namespace["session"] = Sessions(secret="a secret that is long enough!!!!").begin_sync(b"", RequestFacts)
+
+
+_pages = Sybil(
+    parsers=[PythonCodeBlockParser()],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    setup=_in_a_folder_of_its_own,
+    teardown=_back,
+)
+_docstrings = Sybil(
+    parsers=[DocTestParser()],
+    patterns=["src/holdfast/*.py", "src/holdfast/testing/*.py"],
+    document_types={".py": PythonDocStringDocument},
+    setup=_with_a_session,
+)
+
+pytest_collect_file = (_pages + _docstrings).pytest()
+
+collect_ignore = [str(path) for path in Path(__file__).parent.glob("docs/hooks/*.py")]
