@@ -80,19 +80,21 @@ class SessionCookie:
     >>> session.cookie.max_age = 30 * 86_400      # remember this visitor for thirty days
     """
 
-    __slots__ = ("_now", "changed", "stored")
+    __slots__ = ("_now", "_writable", "changed", "stored")
 
-    def __init__(self, stored: dict[str, JSON], now: Callable[[], float]) -> None:
+    def __init__(self, stored: dict[str, JSON], now: Callable[[], float], writable: Callable[[], None]) -> None:
         #: The attributes as they stand in the record, in camelCase.
         self.stored = dict(stored)
         #: Whether a handler changed one of them.
         self.changed = False
         self._now = now
+        self._writable = writable
 
     def __repr__(self) -> str:
         return f"<SessionCookie {self.stored!r}>"
 
     def _set(self, key: str, value: JSON) -> None:
+        self._writable()
         self.stored[key] = value
         self.changed = True
 
@@ -170,6 +172,8 @@ class SessionCookie:
     @same_site.setter
     def same_site(self, value: Any) -> None:
         CookieOptions(same_site=value, secure=True)
+        if value == "auto":
+            value = "none" if self.secure else "lax"
         self._set("sameSite", value)
 
     @property
@@ -191,12 +195,16 @@ class SessionCookie:
         self._set("priority", CookieOptions(priority=value).priority)
 
 
+#: Thirty thousand years, in milliseconds. A record may name any number, and arithmetic has to survive it.
+_LONGEST_LIFE = 10**15
+
+
 def original_max_age(stored: Mapping[str, JSON]) -> float | None:
     """Return the stored life in milliseconds, or None where there is none or something else stands in its place."""
     value = stored.get("originalMaxAge")
     if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value
+    return min(max(value, -_LONGEST_LIFE), _LONGEST_LIFE)
 
 
 def refresh(stored: dict[str, JSON], now: float) -> None:
@@ -359,7 +367,7 @@ class Session(dict[str, JSON]):
         """The attributes of this session's cookie. Changing one counts as a change of the session."""
         self.mark_accessed()
         if self._cookie is None:
-            self._cookie = SessionCookie(self.cookie_attributes(), self._backing.now)
+            self._cookie = SessionCookie(self.cookie_attributes(), self._backing.now, self.writable)
         return self._cookie
 
     # Intents ----------------------------------------------------------------------------------------------------
@@ -389,7 +397,8 @@ class Session(dict[str, JSON]):
 
     def destroy(self) -> None:
         """End the session: its record is removed, the browser's cookie expired. Later changes raise SessionEnded."""
-        self.mark_accessed()
+        if self._intent is not Intent.DESTROY:
+            self.writable()
         self._written = True
         dict.clear(self)
         self._system = {}
@@ -422,7 +431,12 @@ class Session(dict[str, JSON]):
 
     def flash(self, message: str, category: str = "info") -> None:
         """Keep ``message`` for the next page that asks with ``flashes``. Survives redirects, is read once."""
-        self.setdefault(FLASH, {}).setdefault(category, []).append(message)
+        kept = self.get(FLASH)
+        if not isinstance(kept, dict):
+            kept = self[FLASH] = {}
+        messages = kept.get(category)
+        kept[category] = [*messages, message] if isinstance(messages, list) else [message]
+        self._written = True
 
     def flashes(self, category: str | None = None) -> dict[str, list[str]]:
         """Take the flashed messages out of the session, by category; with ``category``, those of that one only."""
@@ -730,7 +744,10 @@ class Transaction:
         dict.update(self._session, self._before)
 
     def __enter__(self) -> Session:
-        self._session._backing.begin(self._session)
+        answer = self._session._backing.begin(self._session)
+        if hasattr(answer, "__await__"):
+            answer.close()
+            raise SessionError("under asyncio a transaction has to wait for the store: write `async with`, not `with`")
         return self._begun()
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:

@@ -13,7 +13,7 @@ import asyncio
 import copy
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from holdfast.dual import Steps, run_async, run_sync, start
 from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
-from holdfast.stores.sqlite_file import Rows, SqliteFile
+from holdfast.stores.sqlite_file import SqliteFile
 
 __all__ = ["SqliteStore"]
 
@@ -31,31 +31,35 @@ __all__ = ["SqliteStore"]
 SCHEMA_VERSION = 1
 
 _SCHEMA = (
-    'CREATE TABLE IF NOT EXISTS "{table}" (sid PRIMARY KEY, expired, sess)',
-    'CREATE INDEX IF NOT EXISTS "{table}_expired" ON "{table}" (expired)',
+    "CREATE TABLE IF NOT EXISTS {table} (sid PRIMARY KEY, expired, sess)",
+    "CREATE INDEX IF NOT EXISTS {index} ON {table} (expired)",
 )
 
-_SID = "sid = CAST(? AS TEXT)"
-_LIVE = "expired > ? AND expired < ''"
-_PAYLOAD = "CAST(coalesce(sess, '') AS BLOB)"
+_WORDS = {
+    "of_sid": "sid = CAST(? AS TEXT)",
+    "live": "expired > ? AND expired < ''",
+    "payload": "CAST(coalesce(sess, '') AS BLOB)",
+}
+
 # The plus keeps SQLite from using the index on expiry: the pages go by sid.
-_PAGE = f"""
-    SELECT CAST(sid AS BLOB), {_PAYLOAD}, expired FROM "{{table}}"
-    WHERE sid {{after}} CAST(? AS TEXT) AND typeof(sid) = 'text' AND +{_LIVE} ORDER BY sid LIMIT ?"""
+_PAGE = """
+    SELECT CAST(sid AS BLOB), {payload}, expired FROM {table}
+    WHERE sid > CAST(? AS TEXT) AND typeof(sid) = 'text' AND +{live} ORDER BY sid LIMIT ?"""
+
 _STATEMENTS = {
-    "load": f'SELECT {_PAYLOAD}, expired FROM "{{table}}" WHERE {_SID} AND {_LIVE}',
-    "create": f"""
-        INSERT INTO "{{table}}" (sid, expired, sess) VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT))
-        ON CONFLICT (sid) DO UPDATE SET expired = excluded.expired, sess = excluded.sess WHERE ({_LIVE}) IS NOT TRUE""",
-    "replace": f"""
-        UPDATE "{{table}}" SET expired = ?, sess = CAST(? AS TEXT) WHERE {_SID} AND {_LIVE} AND {_PAYLOAD} = ?""",
-    "touch": f'UPDATE "{{table}}" SET expired = ? WHERE {_SID} AND {_LIVE}',
-    "delete": f'DELETE FROM "{{table}}" WHERE {_SID}',
-    "count": f'SELECT count(*) FROM "{{table}}" WHERE {_LIVE}',
-    "clear": 'DELETE FROM "{table}"',
-    "first page": _PAGE.replace("{after}", ">="),
-    "page": _PAGE.replace("{after}", ">"),
-    "prune": 'DELETE FROM "{table}" WHERE rowid IN (SELECT rowid FROM "{table}" WHERE expired <= ? LIMIT ?)',
+    "load": "SELECT {payload}, expired FROM {table} WHERE {of_sid} AND {live}",
+    "create": """
+        INSERT INTO {table} (sid, expired, sess) VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT))
+        ON CONFLICT (sid) DO UPDATE SET expired = excluded.expired, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
+    "replace": """
+        UPDATE {table} SET expired = ?, sess = CAST(? AS TEXT) WHERE {of_sid} AND {live} AND {payload} = ?""",
+    "touch": "UPDATE {table} SET expired = ? WHERE {of_sid} AND {live}",
+    "delete": "DELETE FROM {table} WHERE {of_sid} RETURNING ({live}) IS TRUE",
+    "count": "SELECT count(*) FROM {table} WHERE {live}",
+    "clear": "DELETE FROM {table}",
+    "first page": _PAGE.replace("sid > CAST", "sid >= CAST"),
+    "page": _PAGE,
+    "prune": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE expired <= ? LIMIT ?)",
 }
 
 #: How many expired rows are removed in one statement: a few milliseconds of holding the write lock.
@@ -98,8 +102,9 @@ class SqliteStore:
         self._prune_every = prune_every
         self._clock = clock
         self._prune_at = clock() + (prune_every or 0)
-        self._statements = {verb: text.format(table=table) for verb, text in _STATEMENTS.items()}
-        schema = tuple(statement.format(table=table) for statement in _SCHEMA)
+        words = {**_WORDS, "table": f'"{table}"', "index": f'"{table}_expired"'}
+        self._statements = {verb: statement.format(**words) for verb, statement in _STATEMENTS.items()}
+        schema = tuple(statement.format(**words) for statement in _SCHEMA)
         self._file = SqliteFile(self._path, schema, SCHEMA_VERSION, timeout)
 
     def __repr__(self) -> str:
@@ -190,8 +195,8 @@ class SqliteStore:
         return bool(touched)
 
     def _delete(self, key: bytes) -> Steps[bool]:
-        _, deleted = yield self._run("delete", key)
-        return bool(deleted)
+        rows, _ = yield self._run("delete", key, self._clock() * 1000.0)
+        return bool(rows and rows[0][0])
 
     def _page(self, last: bytes | None) -> Steps[tuple[list[tuple[str, Record]], bytes | None]]:
         """Return the live records after the sid ``last``, and the sid to go on from; None if that was the end."""
@@ -261,7 +266,7 @@ def _is_number(value: object) -> bool:
 
 
 def from_url(url: str, clock: Callable[[], float]) -> SqliteStore:
-    """Return the store of ``sqlite:///relative.db`` or ``sqlite:////absolute.db``; ``?table=`` and ``?timeout=`` may follow."""
+    """Return the store of ``sqlite:///relative.db`` or ``sqlite:////absolute.db?table=sessions&timeout=5``."""
     parts = urlsplit(url)
     if parts.netloc or not parts.path.strip("/"):
         raise InvalidOption("store", f"{url!r} names no file", 'Use "sqlite:///sessions.db" (three slashes).')

@@ -52,7 +52,9 @@ class SqliteFile:
         self._version = version
         self._timeout = timeout
         self._written = 0
-        self.forget()
+        self._lock = Lock()
+        self._idle: deque[_Connection] = deque()
+        self._worker: ThreadPoolExecutor | None = None
         _files.add(self)
 
     def execute(self, statement: str, *arguments: Any) -> Rows:
@@ -99,9 +101,11 @@ class SqliteFile:
 
     def forget(self) -> None:
         """Begin with no connections and no thread: after a fork those that we know are the parent's."""
+        # Not closed, but kept: SQLite forbids a child to touch them (https://www.sqlite.org/howtocorrupt.html, 2.6).
+        _inherited.append((self._idle, self._worker))
         self._lock = Lock()
-        self._idle: deque[_Connection] = deque()
-        self._worker: ThreadPoolExecutor | None = None
+        self._idle = deque()
+        self._worker = None
 
     def _answer(self, statement: str, arguments: tuple[Any, ...], patience: float) -> Rows:
         try:
@@ -218,8 +222,6 @@ _inherited: list[object] = []
 
 def _after_fork() -> None:
     for file in list(_files):
-        # Not closed, but kept: SQLite forbids a child to touch them (https://www.sqlite.org/howtocorrupt.html, 2.6).
-        _inherited.append((file._idle, file._worker))
         file.forget()
 
 

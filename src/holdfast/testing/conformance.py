@@ -9,6 +9,7 @@ import inspect
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,6 +55,10 @@ PAYLOADS = {
 async def ask(answer: Any) -> Any:
     """Return what a verb answered, waiting for it if it has to be waited for."""
     return await answer if inspect.isawaitable(answer) else answer
+
+
+async def _asked(call: Callable[[], Any]) -> Any:
+    return await ask(call())
 
 
 def can(store: Any, ability: type) -> bool:
@@ -377,14 +382,14 @@ class StoreConformance:
 
     async def test_of_many_creators_one_wins(self, store: Any) -> None:
         """Exactly one is told True, and its payload is what is stored."""
-        answers = await self.at_once(store, [lambda n=n: store.create(SID, b"%d" % n, 60) for n in range(8)])
+        answers = await self.at_once(store, [partial(store.create, SID, b"%d" % n, 60) for n in range(8)])
         assert answers.count(True) == 1
         assert (await ask(store.load(SID))).payload == b"%d" % answers.index(True)
 
     async def test_of_many_replacers_one_wins(self, store: Any) -> None:
         """The others learn what is there now."""
         await ask(store.create(SID, b"base", 60))
-        answers = await self.at_once(store, [lambda n=n: store.replace(SID, b"%d" % n, 60, b"base") for n in range(8)])
+        answers = await self.at_once(store, [partial(store.replace, SID, b"%d" % n, 60, b"base") for n in range(8)])
         winner = b"%d" % answers.index(Replaced())
         assert answers.count(Replaced()) == 1
         assert answers.count(Conflict(winner)) == 7
@@ -409,11 +414,10 @@ class StoreConformance:
                         break
                     current = answer.current
 
-        if inspect.isawaitable(probe := store.load(SID)):
-            await probe
+        if await self.waits(store):
             await asyncio.gather(*(count() for _ in range(8)))
         else:
-            self.in_threads([lambda: asyncio.run(count()) for _ in range(8)])
+            self.in_threads([count] * 8)
         assert json.loads((await ask(store.load(SID))).payload) == {"n": 200}
 
     async def test_deleting_among_writers_is_final(self, store: Any) -> None:
@@ -432,17 +436,23 @@ class StoreConformance:
             )
             assert await ask(store.load(SID)) is None
 
+    async def waits(self, store: Any) -> bool:
+        """Tell whether the store is asynchronous, and so bound to this event loop."""
+        answer = store.load("probe")
+        if inspect.isawaitable(answer):
+            await answer
+            return True
+        return False
+
     async def at_once(self, store: Any, calls: list[Callable[[], Any]]) -> list[Any]:
         """Run ``calls`` at the same time: as tasks where the store is async, in threads where it is not."""
-        probe = store.load("probe")
-        if inspect.isawaitable(probe):
-            await probe
+        if await self.waits(store):
             return list(await asyncio.gather(*(ask(call()) for call in calls)))
         return self.in_threads(calls)
 
     @staticmethod
     def in_threads(calls: list[Callable[[], Any]]) -> list[Any]:
-        """Run ``calls`` in a thread each, starting together. Raises what the first of them raised."""
+        """Run ``calls`` in threads that start together, each with an event loop in case it is asked to wait."""
         start = threading.Barrier(len(calls))
         answers: list[Any] = [None] * len(calls)
         errors: list[BaseException] = []
@@ -450,7 +460,7 @@ class StoreConformance:
         def run(position: int, call: Callable[[], Any]) -> None:
             try:
                 start.wait(30)
-                answers[position] = call()
+                answers[position] = asyncio.run(_asked(call))
             except BaseException as error:
                 errors.append(error)
 
