@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 import holdfast
 import holdfast.fastapi
-from holdfast import Session, Sessions
+from holdfast import Session
 from holdfast.errors import MissingMiddleware
 from tests.conftest import SECRET
 

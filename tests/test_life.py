@@ -121,9 +121,7 @@ class Life(RuleBasedStateMachine):
         request.mine = {key: value for key, value in request.mine.items() if keep is True or (keep and key in keep)}
         if request.intent == "destroy":
             request.mine = {}
-        if request.kept is False and request.intent == "keep":
-            request.kept = keep
-        elif keep is not True:
+        if (request.kept is False and request.intent == "keep") or keep is not True:
             request.kept = keep
         request.intent = "regenerate"
 

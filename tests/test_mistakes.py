@@ -82,7 +82,7 @@ def test_a_wrong_option_names_itself_and_the_remedy(options: Any, message: str) 
         ({"same_site": "relaxed"}, "'strict', 'lax', 'none'"),
         ({"max_age": "1d"}, "seconds or a timedelta"),
         ({"max_age": float("nan")}, "seconds or a timedelta"),
-        ({"expires": datetime.datetime(2030, 1, 1)}, "time zone"),  # noqa: DTZ001
+        ({"expires": datetime.datetime(2030, 1, 1)}, "time zone"),
         ({"path": "app"}, "does not begin with"),
         ({"domain": "exa mple.com"}, "host name"),
         ({"domain": "a.com\r\nSet-Cookie: x=1"}, "host name"),
@@ -97,7 +97,7 @@ def test_a_wrong_cookie_names_itself_and_the_remedy(options: Any, message: str) 
 @pytest.mark.parametrize(
     ("value", "path", "problem"),
     [
-        ({"when": datetime.datetime(2030, 1, 1)}, r"session\['x'\]\['when'\]", "datetime"),  # noqa: DTZ001
+        ({"when": datetime.datetime(2030, 1, 1)}, r"session\['x'\]\['when'\]", "datetime"),
         ([1, {2, 3}], r"session\['x'\]\[1\]", "set"),
         (b"bytes", r"session\['x'\]", "bytes"),
         (uuid.UUID(int=1), r"session\['x'\]", "UUID"),

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from inspect import isawaitable
 from urllib.parse import unquote
 
 from fastapi import Request
@@ -89,12 +90,18 @@ class Anatomist:
     async def examine(self, request: Request, session: Session) -> Anatomy:
         """Return what there is to see of the session of this request, as it is stored now."""
         sent = cookies.candidates(cookie_header(request.scope), self._name.encode())
-        record = None if session.is_new else await self._records.load(session.id)
+        record = None if session.is_new else await self._load(session.id)
         if record is None:
             return self._refused(sent[0]) if sent else Anatomy(State.NONE)
         arrived = any(self._signer.read_token(value) == session.id for value in sent)
         state = State.SENT if arrived else State.ARRIVING
         return Anatomy(state, self._cookie(session.id), self._stored(record))
+
+    async def _load(self, sid: str) -> Record | None:
+        # A store answers at once where it can, and with something to await where it would have to wait.
+        answer = self._records.load(sid)
+        record: Record | None = await answer if isawaitable(answer) else answer
+        return record
 
     def _cookie(self, sid: str) -> Cookie:
         _, _, signature = self._signer.token(sid).rpartition(".")
