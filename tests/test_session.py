@@ -481,6 +481,15 @@ def test_after_the_response_no_intent_is_taken(late: Callable[[Session], Any], k
     assert known.visit(dict).result == FILLED
 
 
+def test_after_the_response_no_message_is_taken(visitor: Visitor) -> None:
+    """A message flashed too late raises as well, also where earlier ones still wait."""
+    visitor.visit(lambda s: s.flash("first"))
+    session = visitor.visit(lambda s: s).session
+    with pytest.raises(SessionEnded):
+        session.flash("late")
+    assert visitor.visit(lambda s: s.flashes()).result == {"info": ["first"]}
+
+
 def test_a_handler_that_raises_changes_nothing(known: Visitor) -> None:
     """Intents and changes of a request that fails before its response are not carried out."""
 

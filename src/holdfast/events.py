@@ -23,7 +23,6 @@ class Happening(Enum):
     SAVED = "saved", logging.DEBUG
     MERGED = "merged", logging.DEBUG
     COLLIDED = "collided", logging.DEBUG
-    RENEWED = "renewed", logging.DEBUG
     ROTATED = "rotated", logging.DEBUG
     DESTROYED = "destroyed", logging.DEBUG
     EXPIRED = "expired", logging.DEBUG
@@ -35,7 +34,6 @@ class Happening(Enum):
     DROPPED = "changes_dropped", logging.INFO
     COOKIE_TOO_LATE = "cookie_too_late", logging.WARNING
     INSECURE = "insecure_transport", logging.WARNING
-    COOKIE_TOO_LARGE = "cookie_too_large", logging.ERROR
     STORE_UNAVAILABLE = "store_unavailable", logging.ERROR
 
     def __init__(self, label: str, level: int) -> None:

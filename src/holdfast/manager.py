@@ -428,6 +428,10 @@ def _not_loaded() -> None:
 def _checked_id(sid: object) -> str:
     if not isinstance(sid, str) or not sid:
         raise InvalidOption("genid", f"it returned a {type(sid).__name__}", "Return a non-empty str, new each time.")
+    try:
+        sid.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidOption("genid", "it returned text that has no UTF-8", "Return letters and digits.") from None
     return sid
 
 

@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol, SupportsIndex
 
-from holdfast.errors import SessionEnded, SessionError
+from holdfast.errors import InvalidOption, SessionEnded, SessionError
 from holdfast.facts import RequestFacts
 from holdfast.merge import merge
 from holdfast.options import CookieOptions
@@ -161,7 +162,9 @@ class SessionCookie:
 
     @secure.setter
     def secure(self, value: bool) -> None:
-        self._set("secure", bool(value))
+        if not isinstance(value, bool):
+            raise InvalidOption("cookie secure", f"{value!r} is not a bool", "Use True or False: the request is known.")
+        self._set("secure", value)
 
     @property
     def same_site(self) -> str | bool | None:
@@ -222,9 +225,12 @@ _LATEST = 253_402_300_799.0
 
 def iso(moment: float) -> str:
     """Return epoch seconds as JavaScript's ``toISOString`` does: UTC, three digits of milliseconds, Z."""
-    milliseconds = round(min(max(moment, 0.0), _LATEST) * 1000)
-    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+    seconds, milliseconds = divmod(round(min(max(moment, 0.0), _LATEST) * 1000), 1000)
+    at = time.gmtime(seconds)
+    return (
+        f"{at.tm_year:04}-{at.tm_mon:02}-{at.tm_mday:02}T"
+        f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}.{milliseconds:03}Z"
+    )
 
 
 def parse_iso(value: JSON) -> datetime | None:
@@ -339,7 +345,7 @@ class Session(dict[str, JSON]):
 
     @property
     def is_modified(self) -> bool:
-        """Whether committing now would write: something in it is not what was loaded. Costs one encoding."""
+        """Whether something in it is not what was loaded, at any depth. Costs one encoding."""
         self.mark_accessed()
         return self._intent is not Intent.KEEP or self.cookie_changed or self.data_changed()
 
@@ -431,12 +437,12 @@ class Session(dict[str, JSON]):
 
     def flash(self, message: str, category: str = "info") -> None:
         """Keep ``message`` for the next page that asks with ``flashes``. Survives redirects, is read once."""
+        self.writable()
         kept = self.get(FLASH)
         if not isinstance(kept, dict):
             kept = self[FLASH] = {}
         messages = kept.get(category)
         kept[category] = [*messages, message] if isinstance(messages, list) else [message]
-        self._written = True
 
     def flashes(self, category: str | None = None) -> dict[str, list[str]]:
         """Take the flashed messages out of the session, by category; with ``category``, those of that one only."""

@@ -22,7 +22,7 @@ def refuse_other_sites(request: Request) -> None:
     if site is not None:
         ours = site in ("same-origin", "none")
     else:
-        # An older browser, or plain http to another machine. With no Origin it is no browser: nobody's cookie is abused.
+        # An older browser, or plain http to another machine. With no Origin it is no browser, and no cookie is abused.
         origin = request.headers.get("origin")
         ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
     if not ours:

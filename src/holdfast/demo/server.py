@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -44,11 +45,8 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[str], None]) -
     config = uvicorn.Config(
         create_app(folder), log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3
     )
-    with listener:
-        try:
-            _Server(config, lambda: announce(url)).run(sockets=[listener])
-        except KeyboardInterrupt:
-            pass
+    with listener, suppress(KeyboardInterrupt):
+        _Server(config, lambda: announce(url)).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -38,7 +38,7 @@ async def show_shelf(request: Request, session: SessionOf, pages: PagesOf) -> Re
 @router.get("/cart")
 async def show_cart(request: Request, session: SessionOf, pages: PagesOf) -> Response:
     """Show the cart."""
-    context = {"lines": cart.lines(session), "total": cart.total(session), "most": cart.MOST}
+    context: dict[str, Any] = {"lines": cart.lines(session), "total": cart.total(session), "most": cart.MOST}
     return await pages.render(request, "cart.html", **context)
 
 

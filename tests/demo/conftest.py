@@ -1,0 +1,76 @@
+"""The shop in a folder of its own, and people who visit it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+from tests.conftest import SECRET
+
+from holdfast import Sessions
+from holdfast.demo.app import COOKIE_NAME, create_app
+from holdfast.testing import FrozenClock
+
+Guest = Callable[[], TestClient]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the shop keeps everything."""
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def app(folder: Path, clock: FrozenClock) -> FastAPI:
+    """The shop, by the clock that stands still."""
+    return create_app(folder, secret=SECRET, clock=clock)
+
+
+@pytest.fixture
+def new_guest(app: FastAPI) -> Iterator[Guest]:
+    """A function that returns the browser of somebody who has not been here before."""
+    guests: list[TestClient] = []
+
+    def make() -> TestClient:
+        guests.append(TestClient(app, base_url="http://shop.test"))
+        return guests[-1]
+
+    yield make
+    for guest in guests:
+        guest.close()
+
+
+@pytest.fixture
+def guest(new_guest: Guest) -> TestClient:
+    """Somebody who has not been here before."""
+    return new_guest()
+
+
+@pytest.fixture
+def records(app: FastAPI, folder: Path, clock: FrozenClock) -> Iterator[Sessions]:
+    """The sessions of the shop, as another program sees them."""
+    sessions = Sessions(secret=SECRET, store=f"sqlite:///{folder / 'sessions.db'}", clock=clock)
+    yield sessions
+    sessions.close()
+
+
+def shown(page: str, what: str) -> str:
+    """Return the text that a page shows in the place marked ``what``."""
+    found = re.search(rf'data-testid="{what}"[^>]*>(.*?)</(?:code|p|span|strong)>\s*(?:<|$)', page, re.DOTALL)
+    if what == "sid":
+        found = re.search(r'data-testid="sid">([^<]*)<', page)
+    return "" if found is None else re.sub(r"<[^>]*>", "", found[1]).strip()
+
+
+def token(guest: TestClient) -> str | None:
+    """Return the session cookie that a guest has."""
+    return guest.cookies.get(COOKIE_NAME)
+
+
+def sign_up(guest: TestClient, name: str = "Grace", password: str = "a fine password") -> None:
+    """Sign up, which logs in as well."""
+    assert guest.post("/signup", data={"name": name, "password": password}).status_code == 200
