@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,11 +60,16 @@ def records(app: FastAPI, folder: Path, clock: FrozenClock) -> Iterator[Sessions
 
 
 def shown(page: str, what: str) -> str:
-    """Return the text that a page shows in the place marked ``what``."""
-    found = re.search(rf'data-testid="{what}"[^>]*>(.*?)</(?:code|p|span|strong)>\s*(?:<|$)', page, re.DOTALL)
-    if what == "sid":
-        found = re.search(r'data-testid="sid">([^<]*)<', page)
-    return "" if found is None else re.sub(r"<[^>]*>", "", found[1]).strip()
+    """Return the text of the element that a page marks as ``what``, or "" if it has none."""
+    found = re.search(rf'<(\w+)[^>]*data-testid="{what}"[^>]*>(.*?)</\1>', page, re.DOTALL)
+    return "" if found is None else html.unescape(re.sub(r"<[^>]*>", "", found[2])).strip()
+
+
+def state(page: str) -> str:
+    """Return what the panel of a page says of the session: none, refused, arriving or sent."""
+    found = re.search(r'data-state="(\w+)"', page)
+    assert found is not None
+    return found[1]
 
 
 def token(guest: TestClient) -> str | None:
