@@ -37,10 +37,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from holdfast.attributes import iso, original_max_age, parse_iso, refresh
 from holdfast.merge import merge
 from holdfast.options import CookieOptions, Options
 from holdfast.record import JSON, Contents, decode, encode
-from holdfast.session import Intent, Session, iso, original_max_age, parse_iso, refresh
+from holdfast.session import Intent, Session
 from holdfast.stores.base import Record
 
 __all__ = [

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from holdfast import cookies
+from holdfast.attributes import parse_iso, text
 from holdfast.errors import SessionError
 from holdfast.record import JSON
-from holdfast.session import parse_iso, text
 from holdfast.signing import Signer
 
 __all__ = ["Claims", "CookieTransport"]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
-from tests.conftest import SECRET
 
 from holdfast import Sessions
 from holdfast.demo.app import COOKIE_NAME, create_app
 from holdfast.testing import FrozenClock
+from tests.conftest import SECRET
 
 Guest = Callable[[], TestClient]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -143,10 +144,10 @@ def test_logging_out_ends_the_session(new_guest: Guest, records: Sessions) -> No
     assert state(seen) == "refused"
 
 
-def test_the_password_is_not_stored(guest: TestClient, folder: object, records: Sessions) -> None:
+def test_the_password_is_not_stored(guest: TestClient, folder: Path, records: Sessions) -> None:
     """The file with the users holds an Argon2id hash; neither it nor the session holds the password."""
     sign_up(guest, password="correct horse battery")
-    users = (folder / "users.db").read_bytes()  # type: ignore[operator]
+    users = (folder / "users.db").read_bytes()
     assert b"$argon2id$" in users
     assert b"correct horse battery" not in users
     assert all("correct horse battery" not in json.dumps(session) for session in records.all())

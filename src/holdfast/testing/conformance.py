@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.stores.base import Conflict, Iterable, Missing, Record, Replaced, Sweepable
+from holdfast.dual import TwoColoured
+from holdfast.stores.base import Closable, Conflict, Iterable, Missing, Record, Replaced, Sweepable
 from holdfast.testing.clock import FrozenClock
 
 __all__ = ["StoreConformance"]
@@ -37,6 +38,21 @@ HOSTILE_SIDS = {
     "dollar": "$ne",
     "surrogate": "\ud800",
     "long": "x" * 10_000,
+}
+
+#: Pairs of ids that a database may take for one, by its collation or by trimming.
+LOOKALIKES = {
+    "accent": ("resume", "resum\u00e9"),
+    "composed and decomposed": ("\u00e9", "e\u0301"),
+    "sharp s": ("stra\u00dfe", "strasse"),
+    "case beyond ASCII": ("\u00c4", "\u00e4"),
+    "blank behind": ("same", "same "),
+    "blank before": ("same", " same"),
+    "newline behind": ("same", "same\n"),
+    "NUL behind": ("same", "same\x00"),
+    "beginning": ("same", "sam"),
+    "number": ("1", "01"),
+    "surrogate and its escape": ("\ud800", "\\ud800"),
 }
 
 PAYLOADS = {
@@ -182,6 +198,34 @@ class StoreConformance:
         clock.advance(86_400 * 365)
         assert await ask(store.load(SID)) is not None
 
+    async def test_a_life_of_ten_thousand_years(self, store: Any, clock: FrozenClock) -> None:
+        """Nor does a life that no calendar holds, by any verb that gives one."""
+        ttl = 86_400 * 365.25 * 10_000
+        assert await ask(store.create(SID, b"a", ttl)) is True
+        assert await ask(store.touch(SID, ttl)) is True
+        assert await ask(store.replace(SID, b"b", ttl, b"a")) == Replaced()
+        clock.advance(86_400 * 365)
+        assert (await ask(store.load(SID))).payload == b"b"
+
+    async def test_sessions_end_one_after_the_other(self, store: Any, clock: FrozenClock) -> None:
+        """Each life counts from the moment of its own beginning."""
+        await ask(store.create(SID, b"a", 60))
+        clock.advance(30)
+        await ask(store.create(OTHER, b"b", 60))
+        clock.advance(30)
+        assert await ask(store.load(SID)) is None
+        assert (await ask(store.load(OTHER))).payload == b"b"
+
+    async def test_create_soon_after_an_end(self, store: Any, clock: FrozenClock) -> None:
+        """What ended within this second has ended, though the store may have looked through it before."""
+        clock.advance(0.5)
+        await ask(store.create(SID, b"a", 0.2))
+        clock.advance(0.1)
+        await ask(store.create(OTHER, b"b", 60))
+        clock.advance(1.2)
+        assert await ask(store.create(SID, b"c", 60)) is True
+        assert (await ask(store.load(SID))).payload == b"c"
+
     # replace ----------------------------------------------------------------------------------------------------------
 
     async def test_replace_of_what_is_expected(self, store: Any, clock: FrozenClock) -> None:
@@ -261,6 +305,20 @@ class StoreConformance:
         await ask(store.replace(SID, b"b", 60, b"a"))
         assert (await ask(store.load(OTHER))).payload == b"a"
 
+    async def test_replace_ends_the_life_that_was(self, store: Any, clock: FrozenClock) -> None:
+        """The new ttl may be the shorter one."""
+        await ask(store.create(SID, b"a", 6000))
+        await ask(store.replace(SID, b"b", 10, b"a"))
+        clock.advance(10)
+        assert await ask(store.load(SID)) is None
+
+    async def test_replace_goes_on_from_a_conflict(self, store: Any) -> None:
+        """What a Conflict names is what the next attempt has to expect."""
+        await ask(store.create(SID, b"theirs", 60))
+        conflict = await ask(store.replace(SID, b"mine", 60, b"base"))
+        assert await ask(store.replace(SID, b"both", 60, conflict.current)) == Replaced()
+        assert (await ask(store.load(SID))).payload == b"both"
+
     # touch ------------------------------------------------------------------------------------------------------------
 
     async def test_touch_moves_the_end(self, store: Any, clock: FrozenClock) -> None:
@@ -320,6 +378,15 @@ class StoreConformance:
             assert await ask(store.touch(SID, 60)) is True
         assert (await ask(store.load(SID))).payload == b"a"
 
+    async def test_touch_leaves_others_alone(self, store: Any, clock: FrozenClock) -> None:
+        """One id, one record."""
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.create(OTHER, b"b", 60))
+        await ask(store.touch(SID, 600))
+        clock.advance(60)
+        assert await ask(store.load(SID)) is not None
+        assert await ask(store.load(OTHER)) is None
+
     # delete -----------------------------------------------------------------------------------------------------------
 
     async def test_delete_removes(self, store: Any) -> None:
@@ -363,6 +430,35 @@ class StoreConformance:
         assert await ask(store.replace(sid, b"b", 60, b"a")) == Missing()
         assert await ask(store.delete(sid)) is False
         assert (await ask(store.load(SID))).payload == b"a"
+
+    @pytest.mark.parametrize("sid", HOSTILE_SIDS.values(), ids=HOSTILE_SIDS.keys())
+    async def test_a_strange_id_is_an_id(self, store: Any, sid: str) -> None:
+        """All verbs work for it as they do for an honest one."""
+        assert await ask(store.create(sid, b"a", 60)) is True
+        assert await ask(store.create(sid, b"b", 60)) is False
+        assert (await ask(store.load(sid))).payload == b"a"
+        assert await ask(store.touch(sid, 600)) is True
+        assert await ask(store.replace(sid, b"b", 60, b"a")) == Replaced()
+        assert (await ask(store.load(sid))).payload == b"b"
+        assert await ask(store.delete(sid)) is True
+        assert await ask(store.load(sid)) is None
+
+    async def test_strange_ids_are_kept_apart(self, store: Any) -> None:
+        """None is another's pattern, prefix or abbreviation; to remove one is to remove one."""
+        for number, sid in enumerate(HOSTILE_SIDS.values()):
+            assert await ask(store.create(sid, b"%d" % number, 60)) is True
+        for number, sid in enumerate(HOSTILE_SIDS.values()):
+            assert (await ask(store.load(sid))).payload == b"%d" % number
+            assert await ask(store.delete(sid)) is True
+
+    @pytest.mark.parametrize(("one", "two"), LOOKALIKES.values(), ids=LOOKALIKES.keys())
+    async def test_ids_that_look_alike_are_different(self, store: Any, one: str, two: str) -> None:
+        """Ids are compared code point by code point: not by a collation, and nothing is trimmed."""
+        await ask(store.create(one, b"1", 60))
+        assert await ask(store.load(two)) is None
+        assert await ask(store.create(two, b"2", 60)) is True
+        assert await ask(store.delete(two)) is True
+        assert (await ask(store.load(one))).payload == b"1"
 
     @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())
     async def test_a_payload_comes_back_byte_for_byte(self, store: Any, payload: bytes) -> None:
@@ -419,6 +515,21 @@ class StoreConformance:
         else:
             self.in_threads([count] * 8)
         assert json.loads((await ask(store.load(SID))).payload) == {"n": 200}
+
+    async def test_touching_among_writers_reverts_nothing(self, store: Any) -> None:
+        """A touch at the moment of a change does not put the old payload back."""
+        await ask(store.create(SID, b"0", 60))
+        for number in range(10):
+            answers = await self.at_once(
+                store,
+                [
+                    lambda: store.touch(SID, 60),
+                    partial(store.replace, SID, b"%d" % (number + 1), 60, b"%d" % number),
+                    lambda: store.touch(SID, 600),
+                ],
+            )
+            assert answers == [True, Replaced(), True]
+        assert (await ask(store.load(SID))).payload == b"10"
 
     async def test_deleting_among_writers_is_final(self, store: Any) -> None:
         """Whatever the order, the record is gone in the end."""
@@ -529,6 +640,84 @@ class StoreConformance:
         clock.advance(30)
         await ask(store.prune())
         assert await ask(store.load(SID)) is not None
+
+    async def test_prune_respects_a_shorter_life(self, store: Any, clock: FrozenClock) -> None:
+        """What was shortened is removed at its new end."""
+        if not can(store, Sweepable):
+            return
+        await ask(store.create(SID, b"a", 600))
+        await ask(store.create(OTHER, b"b", 600))
+        await ask(store.touch(SID, 10))
+        await ask(store.replace(OTHER, b"c", 10, b"b"))
+        clock.advance(11)
+        assert await ask(store.prune()) == 2
+
+    async def test_count_follows_the_verbs(self, store: Any) -> None:
+        """Only create adds, only delete takes away."""
+        if not can(store, Iterable):
+            return
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.create(SID, b"b", 60))
+        await ask(store.replace(SID, b"c", 60, b"a"))
+        await ask(store.replace(OTHER, b"c", 60, b""))
+        await ask(store.touch(OTHER, 60))
+        assert await ask(store.count()) == 1
+        await ask(store.delete(SID))
+        await ask(store.delete(SID))
+        assert await ask(store.count()) == 0
+
+    async def test_all_yields_ids_as_they_went_in(self, store: Any) -> None:
+        """So that a record can be removed by the id that was listed."""
+        if not can(store, Iterable):
+            return
+        for sid in HOSTILE_SIDS.values():
+            await ask(store.create(sid, b"a", 60))
+        assert {sid for sid, _ in await self.listed(store)} == set(HOSTILE_SIDS.values())
+
+    async def test_what_is_listed_may_be_removed_meanwhile(self, store: Any) -> None:
+        """A loop over ``all`` may delete what it gets, and it gets everything."""
+        if not can(store, Iterable):
+            return
+        for number in range(20):
+            await ask(store.create(f"sid{number}", b"a", 60))
+        seen = set()
+        records = store.all()
+        if hasattr(records, "__aiter__"):
+            async for sid, _ in records:
+                seen.add(sid)
+                await ask(store.delete(sid))
+        else:
+            for sid, _ in records:
+                seen.add(sid)
+                await ask(store.delete(sid))
+        assert len(seen) == 20
+        assert await ask(store.count()) == 0
+
+    async def test_a_closed_store_opens_again(self, store: Any) -> None:
+        """Closing lets go of connections, not of sessions."""
+        if not can(store, Closable):
+            return
+        await ask(store.create(SID, b"a", 60))
+        await ask(store.close())
+        assert (await ask(store.load(SID))).payload == b"a"
+        await ask(store.close())
+        await ask(store.close())
+
+    async def test_both_colours_are_one_store(self, store: Any) -> None:
+        """What ``asynchronous`` returns keeps the same records."""
+        if not can(store, TwoColoured):
+            return
+        other = store.asynchronous()
+        await ask(store.create(SID, b"a", 60))
+        assert (await ask(other.load(SID))).payload == b"a"
+        assert await ask(other.delete(SID)) is True
+        assert await ask(store.load(SID)) is None
+
+    async def test_its_repr_tells_nothing_of_a_session(self, store: Any) -> None:
+        """Neither ids nor payloads get into a log by way of what a store is or answers."""
+        await ask(store.create("secret-id", b"secret-payload", 60))
+        answers = [await ask(store.load("secret-id")), await ask(store.replace("secret-id", b"b", 60, b"a"))]
+        assert "secret" not in repr([store, *answers])
 
     async def listed(self, store: Any) -> list[tuple[str, bytes]]:
         """Return what ``all`` yields, sync or async."""
