@@ -139,12 +139,12 @@ def test_nothing_on_a_page_comes_from_elsewhere(guest: TestClient) -> None:
         {"origin": "null"},
     ],
 )
-@pytest.mark.parametrize("path", ["/cart", "/cart/trefoil", "/login", "/signup", "/logout"])
-def test_a_form_of_another_site_is_refused(guest: TestClient, path: str, headers: dict[str, str]) -> None:
+def test_a_form_of_another_site_is_refused(guest: TestClient, headers: dict[str, str]) -> None:
     """Whatever changes something answers 403 to a form that another site sent, and changes nothing."""
     guest.post("/cart", data={"slug": "trefoil"})
-    response = guest.post(path, data={"slug": "trefoil", "quantity": "7"}, headers=headers)
-    assert response.status_code == 403
+    for path in ("/cart", "/cart/trefoil", "/login", "/signup", "/logout"):
+        response = guest.post(path, data={"slug": "trefoil", "quantity": "7"}, headers=headers)
+        assert response.status_code == 403
     assert shown(guest.get("/cart").text, "cart-count") == "1"
 
 

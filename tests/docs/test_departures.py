@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from holdfast import CookieOptions, InvalidOption, Sessions, StoreUnavailable
+from holdfast import CookieOptions, InvalidOption, RequestFacts, Sessions, StoreUnavailable
 from holdfast.asgi import SessionMiddleware
 from holdfast.stores.memory import MemoryStore
 
@@ -510,3 +510,34 @@ def test_options_are_checked_at_construction(options: dict[str, Any]) -> None:
     """A wrong option stops the program, not a visitor."""
     with pytest.raises(InvalidOption):
         Sessions(**{"secret": SECRET, **options})
+
+
+def test_two_managers_on_one_store_keep_their_own_options() -> None:
+    """Nothing of one manager is kept on the store, where another would find it."""
+    store = MemoryStore()
+    first = Sessions(secret=SECRET, store=store, name="first", genid=lambda facts: "one")
+    Sessions(secret=SECRET, store=store, name="second", genid=lambda facts: "two")
+    session = first.begin_sync(b"", RequestFacts)
+    session["a"] = 1
+    cookie = first.commit_sync(session)
+    assert cookie is not None
+    assert cookie.startswith("first=s%3Aone.")
+
+
+def test_a_value_set_late_reaches_one_id_only() -> None:
+    """What a slow request writes after regenerate() does not keep the old id alive."""
+
+    async def slow(request: Request) -> Response:
+        request.session["slow"] = 1
+        other = await site.sessions.open(request.session.id)
+        other.regenerate(keep=True)
+        await other.save()
+        return PlainTextResponse("ok")
+
+    site = Site(handlers={"/": put, "/slow": slow})
+    site.get("/")
+    (before,) = (sid for sid, _ in site.store.all())
+    assert "set-cookie" not in site.get("/slow").headers
+    (after,) = (sid for sid, _ in site.store.all())
+    assert after != before
+    assert "slow" not in site.records()[0]

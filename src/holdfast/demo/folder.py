@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-__all__ = ["Folder"]
+from holdfast.errors import SessionError
+
+__all__ = ["Folder", "UnusableFolder"]
+
+
+class UnusableFolder(SessionError):
+    """Tells the user why the shop cannot keep anything in the folder asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +27,13 @@ class Folder:
 
     @classmethod
     def at(cls, path: Path) -> Folder:
-        """Return the folder at ``path``, made, for its owner only, if there is none."""
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Return the folder at ``path``, made, for its owner only, if there is none. Raises UnusableFolder."""
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnusableFolder(f"The folder {path} cannot be made: {error.strerror}") from error
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise UnusableFolder(f"The folder {path} cannot be written to. Take another, with --folder")
         return cls(path)
 
     @property

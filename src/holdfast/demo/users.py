@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -52,8 +53,7 @@ class Users:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._hasher = PasswordHasher()
-        self._nobody = self._hasher.hash("nobody has this password")
+        self._nobody = _hash_of_nobody()
         with self._connection() as connection:
             connection.execute(_SCHEMA)
         path.chmod(0o600)
@@ -63,7 +63,7 @@ class Users:
         name = _checked_name(name)
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise BadSignUp(f"Use a password of {SHORTEST_PASSWORD} characters or more.")
-        hashed = self._hasher.hash(password)
+        hashed = _hasher.hash(password)
         try:
             with self._connection() as connection:
                 added = connection.execute(
@@ -80,14 +80,14 @@ class Users:
             row = connection.execute("SELECT id, name, password FROM users WHERE key = ?", (_key(name),)).fetchone()
         hashed = row[2] if row else self._nobody
         try:
-            self._hasher.verify(hashed, password[: LONGEST_PASSWORD + 1])
+            _hasher.verify(hashed, password[: LONGEST_PASSWORD + 1])
         except (VerificationError, InvalidHashError):
             return None
         if row is None:
             return None
-        if self._hasher.check_needs_rehash(hashed):
+        if _hasher.check_needs_rehash(hashed):
             with self._connection() as connection:
-                connection.execute("UPDATE users SET password = ? WHERE id = ?", (self._hasher.hash(password), row[0]))
+                connection.execute("UPDATE users SET password = ? WHERE id = ?", (_hasher.hash(password), row[0]))
         return User(row[0], row[1])
 
     @contextmanager
@@ -98,6 +98,14 @@ class Users:
                 yield connection
         finally:
             connection.close()
+
+
+_hasher = PasswordHasher()
+
+
+@cache
+def _hash_of_nobody() -> str:
+    return _hasher.hash("nobody has this password")
 
 
 def _checked_name(name: str) -> str:
