@@ -63,9 +63,7 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            if kind == "lifespan":
-                await _maybe(self.sessions.close())
+            await self.app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
         if scope.get("session") is not None or not (self._everywhere or self.sessions.covers(scope["path"])):
             await self.app(scope, receive, send)
@@ -92,6 +90,18 @@ class SessionMiddleware:
             await request.refuse(error)
         finally:
             session.end(_SENT)
+
+    def _closing(self, send: Send) -> Send:
+        """Return ``send`` for a lifespan: the store is closed before the server hears that the application is done."""
+
+        async def send_on(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                answer = self.sessions.close()
+                if answer is not None:
+                    await answer
+            await send(message)
+
+        return send_on
 
 
 class _Request:
@@ -187,11 +197,6 @@ def _ends(message: Message) -> bool:
     """Tell whether ``message`` is the last one that the application sends."""
     kind = message["type"]
     return kind == "websocket.close" or (kind == "http.response.body" and not message.get("more_body"))
-
-
-async def _maybe(answer: Any) -> None:
-    if hasattr(answer, "__await__"):
-        await answer
 
 
 def cookie_header(scope: Scope) -> bytes:

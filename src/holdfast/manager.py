@@ -442,7 +442,7 @@ def _check_store(store: object) -> None:
         raise InvalidOption(
             "store",
             f"a {type(store).__name__} lacks {', '.join(missing)}",
-            'Give a URL such as "sqlite:///sessions.db", or an object with the five verbs of holdfast.stores.base.Store. '
+            'Give a URL such as "sqlite:///sessions.db", or an object with the five verbs of holdfast.stores.base. '
             "One with get, set and destroy can be wrapped: see holdfast.stores.wrapped.",
         )
 

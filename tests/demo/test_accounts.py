@@ -144,6 +144,12 @@ def test_logging_out_ends_the_session(new_guest: Guest, records: Sessions) -> No
     assert state(seen) == "refused"
 
 
+def test_goodbye_is_for_those_who_left(guest: TestClient) -> None:
+    """Nobody who has a session is told that it is gone."""
+    sign_up(guest)
+    assert guest.get("/goodbye").url.path == "/"
+
+
 def test_the_password_is_not_stored(guest: TestClient, folder: Path, records: Sessions) -> None:
     """The file with the users holds an Argon2id hash; neither it nor the session holds the password."""
     sign_up(guest, password="correct horse battery")

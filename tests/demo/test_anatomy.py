@@ -71,6 +71,18 @@ def test_a_forged_cookie_is_shown_and_not_believed(new_guest: Guest, cookie: str
     assert "set-cookie" not in response.headers
 
 
+def test_of_two_good_cookies_neither_is_shown(new_guest: Guest) -> None:
+    """Two live cookies of one name, as a hostile neighbour can plant: the panel shows nobody's record."""
+    one, other = new_guest(), new_guest()
+    sign_up(one, "Ada")
+    sign_up(other, "Grace")
+    both = f"{COOKIE_NAME}={token(one)}; {COOKIE_NAME}={token(other)}"
+    page = new_guest().get("/login", headers={"cookie": both}).text
+    assert state(page) == "refused"
+    assert "none is believed" in page
+    assert shown(page, "record") == ""
+
+
 def test_names_are_escaped(guest: TestClient) -> None:
     """What a visitor typed is text on the page, in the panel as well."""
     sign_up(guest, '<b>O\'Malley</b> "&"')

@@ -106,6 +106,8 @@ async def log_out(session: SessionOf) -> Response:
 
 
 @router.get("/goodbye")
-async def show_goodbye(request: Request, pages: PagesOf) -> Response:
+async def show_goodbye(request: Request, session: SessionOf, pages: PagesOf) -> Response:
     """Show that nothing is left. Begins no session, so that this can be seen."""
+    if not session.is_new:
+        return RedirectResponse("/", 303)
     return await pages.render(request, "goodbye.html")

@@ -45,7 +45,6 @@ class State(Enum):
 class Cookie:
     """A cookie that was verified, in its parts as they travel."""
 
-    name: str
     sid: str
     #: The signature as it travels, percent-encoded.
     signature: str
@@ -71,6 +70,8 @@ class Anatomy:
     """All that the panel shows."""
 
     state: State
+    #: The name of the session cookie.
+    name: str
     cookie: Cookie | None = None
     stored: Stored | None = None
     #: A cookie that was not believed, and why not.
@@ -92,10 +93,10 @@ class Anatomist:
         sent = cookies.candidates(cookie_header(request.scope), self._name.encode())
         record = None if session.is_new else await self._load(session.id)
         if record is None:
-            return self._refused(sent[0]) if sent else Anatomy(State.NONE)
+            return self._refused(sent) if sent else Anatomy(State.NONE, self._name)
         arrived = any(self._signer.read_token(value) == session.id for value in sent)
         state = State.SENT if arrived else State.ARRIVING
-        return Anatomy(state, self._cookie(session.id), self._stored(record))
+        return Anatomy(state, self._name, self._cookie(session.id), self._stored(record))
 
     async def _load(self, sid: str) -> Record | None:
         # A store answers at once where it can, and with something to await where it would have to wait.
@@ -105,19 +106,26 @@ class Anatomist:
 
     def _cookie(self, sid: str) -> Cookie:
         _, _, signature = self._signer.token(sid).rpartition(".")
-        return Cookie(self._name, sid, signature)
+        return Cookie(sid, signature)
 
     def _stored(self, record: Record) -> Stored:
         expires_at = datetime.fromtimestamp(record.expires_at, UTC)
         return Stored(highlight(record.payload), len(record.payload), expires_at, self._store)
 
-    def _refused(self, value: bytes) -> Anatomy:
-        shown = value.decode("utf-8", "replace")
-        if self._signer.read_token(value) is None:
+    def _refused(self, sent: list[bytes]) -> Anatomy:
+        signed = {self._signer.read_token(value) for value in sent} - {None}
+        if not signed:
             reason = "The signature does not fit, so this is not a cookie that we made. The store was not even asked."
-        else:
+        elif len(signed) == 1:
             reason = "We signed it once, but the store has no such record any more: it was ended, or has expired."
-        return Anatomy(State.REFUSED, refused=shown[:LONGEST_SHOWN] + "…" * (len(shown) > LONGEST_SHOWN), reason=reason)
+        else:
+            reason = (
+                "It came several times, with different ids. Which of them is yours nobody can tell; none is believed."
+            )
+        shown = sent[0].decode("utf-8", "replace")
+        if len(shown) > LONGEST_SHOWN:
+            shown = shown[:LONGEST_SHOWN] + "…"
+        return Anatomy(State.REFUSED, self._name, refused=shown, reason=reason)
 
 
 _TOKENS = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*|true|false|null)')

@@ -40,12 +40,11 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[str], None]) -
 
     ``port`` 0 takes any free one. Raises CannotListen if there is no listening at this address.
     """
-    listener = _listen(host, port)
-    url = f"http://{_readable(host)}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        create_app(folder), log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3
-    )
-    with listener, suppress(KeyboardInterrupt):
+    with _listen(host, port) as listener, suppress(KeyboardInterrupt):
+        url = f"http://{_readable(host)}:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            create_app(folder), log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3
+        )
         _Server(config, lambda: announce(url)).run(sockets=[listener])
 
 

@@ -4,7 +4,9 @@
 # patience. So a locked file never stalls the event loop.
 #
 # Moving the WAL into the database file (a checkpoint) waits for the disk. SQLite would do it in whatever statement
-# comes at the time; here it is a step of its own, so that the event loop can leave it to the worker.
+# comes at the time; here it is a step of its own, so that the event loop can leave it to the worker. The log is begun
+# anew only when all of it has been moved, which never comes to pass while others write on. So a checkpoint has two
+# steps: the bulk while they write, and the rest while it holds the lock; what the loop writes then takes the way above.
 """The connections to one SQLite file, for any number of threads, event loops and forks."""
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ Rows: TypeAlias = tuple[list[tuple[Any, ...]], int]
 
 #: A checkpoint is due after so many pages. It is SQLite's own default.
 CHECKPOINT_AFTER = 1000
+
+#: How long, in seconds, a checkpoint waits for readers of the old log, and lets writers wait.
+CHECKPOINT_PATIENCE = 0.1
 
 #: A write changes about as many pages of 4096 bytes as this, and those of its payload: the table and two indexes.
 PAGES_OF_A_WRITE = 3
@@ -68,13 +73,17 @@ class SqliteFile:
         except (sqlite3.Error, OSError) as error:
             if not _says_busy(error):
                 raise _outage(error) from error
-            return self.execute_apart(statement, *arguments)
+            return self._execute_when_free(statement, arguments)
         if self._checkpoint_is_due(rows, arguments):
             self.submit(self._checkpoint)
         return rows
 
     def execute_apart(self, statement: str, *arguments: Any) -> Awaitable[Rows]:
-        """Run a statement in the worker thread. The time that it spends in the queue is part of its patience."""
+        """Run a statement that takes its time in a thread where it neither waits behind others nor holds them up."""
+        return asyncio.to_thread(self.execute, statement, *arguments)
+
+    def _execute_when_free(self, statement: str, arguments: tuple[Any, ...]) -> Awaitable[Rows]:
+        # Those who wait stand in one queue, and the time in it is part of their patience.
         deadline = time.monotonic() + self._timeout
 
         def run() -> Rows:
@@ -151,6 +160,7 @@ class SqliteFile:
         # The next one moves what this one could not.
         with suppress(sqlite3.Error, OSError):
             self._fetch("PRAGMA wal_checkpoint(PASSIVE)", (), 0)
+            self._fetch("PRAGMA wal_checkpoint(RESTART)", (), CHECKPOINT_PATIENCE)
 
     def _connect(self, patience: float) -> _Connection:
         if not self._path.exists():
