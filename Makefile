@@ -5,6 +5,10 @@ PORT ?= 8000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
+
+# mkdocs-material announces its end of life (2027) at each build.
+export NO_MKDOCS_2_WARNING = 1
+
 .PHONY: help demo test check docs benchmarks clean
 
 help:

@@ -7,6 +7,8 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 have chromium || have chromium-browser || have google-chrome || missing="$missing chromium"
 
+have node || missing="$missing nodejs"
+
 [ -z "$missing" ] && exit 0
 
 if have apt-get; then
@@ -22,5 +24,10 @@ if have apt-get; then
     fi
 fi
 
-# No apt: the one thing missing is a browser, and Playwright brings its own.
+case "$missing" in *nodejs*)
+    echo "The tests compare with the real JSON.stringify: please install Node.js 18 or newer, then run this again." >&2
+    exit 1
+esac
+
+# No apt, and no browser: Playwright brings its own.
 .venv/bin/playwright install chromium
