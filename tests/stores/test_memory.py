@@ -197,3 +197,63 @@ def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(stores.SCHEMES, "imaginary", ("holdfast.stores.imaginary", "imaginary"))
     with pytest.raises(MissingExtra, match=r"pip install 'holdfast\[imaginary\]'"):
         stores.from_url("imaginary://", lambda: 0.0)
+
+
+def test_what_ended_within_this_second_has_ended(clock: Any) -> None:
+    """Records are filed by the second, but they end by the fraction: for create, count, all and prune."""
+    store = MemoryStore(clock=clock)
+    store.create("short", b"x", 1.2)
+    store.create("long", b"x", 1.8)
+    clock.advance(1.5)
+    store.create("other", b"x", 60)
+    assert store.count() == 2
+    assert store.create("long", b"y", 60) is False
+    assert store.create("short", b"y", 0.1) is True
+    clock.advance(0.2)
+    assert store.create("short", b"z", 60) is True
+    assert sorted(sid for sid, _ in store.all()) == ["long", "other", "short"]
+
+
+def test_a_full_store_refuses_only_for_the_living(clock: Any) -> None:
+    """In the second in which some end, those that have ended make room, and those that have not stay in."""
+    store = MemoryStore(max_sessions=2, full="refuse", clock=clock)
+    store.create("short", b"x", 1.2)
+    store.create("long", b"x", 1.8)
+    clock.advance(1.1)
+    with pytest.raises(StoreUnavailable):
+        store.create("new", b"x", 60)
+    clock.advance(0.2)
+    assert store.create("new", b"x", 60) is True
+    assert store.load("long") is not None
+
+
+def test_no_visitor_pays_for_all_that_ended_at_once(clock: Any) -> None:
+    """One create removes a bounded number of expired records; prune removes the rest, in batches."""
+    store = MemoryStore(clock=clock)
+    for number in range(10 * module.EXPIRE_BATCH):
+        store.create(str(number), b"x", 10)
+    clock.advance(20)
+    store.create("new", b"x", 60)
+    assert len(store._records) == 9 * module.EXPIRE_BATCH + 1
+    assert store.prune() == 9 * module.EXPIRE_BATCH
+    assert store.count() == 1
+
+
+def test_a_second_each_leaves_nothing_behind(clock: Any) -> None:
+    """Sessions that live for a year, one a second, each deleted at once: the seconds are forgotten as well."""
+    store = MemoryStore(clock=clock)
+    for _ in range(10_000):
+        store.create("a", b"x", 86_400 * 365)
+        store.delete("a")
+        clock.advance(1)
+    assert len(store._groups) == 0
+    assert len(store._seconds) <= module.SPARE_SECONDS + 1
+
+
+def test_an_endless_life_is_a_life(clock: Any) -> None:
+    """Infinity is a number of seconds like any other."""
+    store = MemoryStore(clock=clock)
+    store.create("a", b"x", float("inf"))
+    clock.advance(1e12)
+    assert store.touch("a", float("inf")) is True
+    assert store.count() == 1
