@@ -19,6 +19,15 @@ def test_the_face_is_small_and_true() -> None:
     assert all(getattr(holdfast, name) is not None for name in holdfast.__all__)
 
 
+def test_editors_know_every_option() -> None:
+    """The keyword arguments of Sessions are the fields of Options, but for the two that it names itself."""
+    from dataclasses import fields
+
+    from holdfast.options import OptionArguments, Options
+
+    assert set(OptionArguments.__annotations__) == {field.name for field in fields(Options)} - {"secret"}
+
+
 def test_arrows_point_down_only() -> None:
     """The contracts of import-linter in pyproject.toml hold."""
     command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Unpack
 
 from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.facts import RequestFacts
-from holdfast.manager import Sessions
+from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session, of_slot
 
 __all__ = ["SessionMiddleware"]
@@ -46,7 +46,13 @@ class SessionMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, /, sessions: Sessions | None = None, *, lazy: bool = False, **options: Any
+        self,
+        app: ASGIApp,
+        /,
+        sessions: Sessions | None = None,
+        *,
+        lazy: bool = False,
+        **options: Unpack[SessionsArguments],
     ) -> None:
         if sessions is not None and options:
             raise InvalidOption(min(options), "given beside sessions=", "Give it to Sessions(...).")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from holdfast import dual, lifecycle, stores
 from holdfast.border import Border
@@ -19,14 +19,14 @@ from holdfast.errors import InvalidOption, NotLoaded, SessionError, SessionGone
 from holdfast.events import Events, Happening
 from holdfast.facts import RequestFacts, is_secure
 from holdfast.lifecycle import Browser, Operation, Plan, State, Verdict
-from holdfast.options import CookieOptions, Options
+from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.record import JSON
 from holdfast.session import Session
 from holdfast.signing import Signer
 from holdfast.stores.base import Closable, Iterable, Record, Store, Sweepable
 from holdfast.transport import CookieTransport
 
-__all__ = ["Sessions"]
+__all__ = ["Sessions", "SessionsArguments"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,13 @@ _VERDICTS = {
     Verdict.EXPIRED: Happening.EXPIRED,
     Verdict.CORRUPT: Happening.CORRUPT,
 }
+
+
+class SessionsArguments(OptionArguments, total=False):
+    """The keyword arguments of ``Sessions``, for those who pass them on."""
+
+    secret: Secret
+    store: Store | str
 
 
 class Sessions:
@@ -57,9 +64,9 @@ class Sessions:
     they return an awaitable of it.
     """
 
-    def __init__(self, *, secret: Any, store: Store | str = "memory://", **options: Any) -> None:
+    def __init__(self, *, secret: Secret, store: Store | str = "memory://", **options: Unpack[OptionArguments]) -> None:
         _check_names(options)
-        self.options = Options(secret=secret, **options)
+        self.options = Options(secret=secret, **options)  # type: ignore[arg-type]  # A timedelta becomes seconds there.
         self._clock = self.options.clock
         self.store: Any = stores.from_url(store, self._clock) if isinstance(store, str) else store
         _check_store(self.store)
@@ -447,7 +454,7 @@ def _check_store(store: object) -> None:
         )
 
 
-def _check_names(options: dict[str, Any]) -> None:
+def _check_names(options: Mapping[str, object]) -> None:
     known = {field.name for field in fields(Options)}
     for name in options:
         if name not in known:

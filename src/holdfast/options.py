@@ -10,10 +10,11 @@ import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeGuard
+from typing import Final, Literal, TypeAlias, TypedDict, TypeGuard
 
 from holdfast import cookies
 from holdfast.errors import InvalidOption
+from holdfast.events import Event
 from holdfast.facts import RequestFacts
 
 __all__ = ["CookieOptions", "Options", "WeakSecretWarning"]
@@ -114,12 +115,33 @@ class CookieOptions:
         return _seconds(self.max_age)
 
 
+Secret: TypeAlias = str | bytes | Sequence[str | bytes]
+
+
+class OptionArguments(TypedDict, total=False):
+    """The options as keyword arguments, for type checkers and editors. ``Options`` says what each means."""
+
+    name: str
+    cookie: CookieOptions | Callable[[RequestFacts], CookieOptions]
+    resave: bool
+    save_uninitialized: bool
+    rolling: bool
+    unset: Literal["keep", "destroy"]
+    proxy: bool | None
+    genid: Callable[[RequestFacts], str | Awaitable[str]] | None
+    conflict: Literal["merge", "overwrite", "error"]
+    on_store_error: Literal["unavailable", "raise", "anonymous"]
+    ttl: float | timedelta
+    clock: Callable[[], float]
+    on_event: Callable[[Event], None] | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """Everything that ``Sessions`` can be told, but for the store. Raises InvalidOption where a value is wrong."""
 
     #: One secret or several, str or bytes. The first signs, all verify: put a new one in front to rotate.
-    secret: str | bytes | Sequence[str | bytes]
+    secret: Secret
     #: The cookie's name. "connect.sid": what express-session uses, so that both can serve one site.
     name: str = "connect.sid"
     #: The cookie's attributes, or a function of the request's facts that returns them.
@@ -148,7 +170,7 @@ class Options:
     #: The clock, in epoch seconds. A parameter, so that tests need not sleep.
     clock: Callable[[], float] = time.time
     #: A function that is told of each event (``holdfast.events.Event``). None: events cost nothing but a log line.
-    on_event: Callable[[Any], None] | None = None
+    on_event: Callable[[Event], None] | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)

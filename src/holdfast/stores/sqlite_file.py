@@ -1,5 +1,5 @@
-# Under asyncio a statement runs inline first, with no patience: a read takes 5 us and a write 20 us, a trip to a
-# thread 50 us or more (benchmarks/sqlite.py). In WAL mode a reader is never blocked and a writer nearly never. If the
+# Under asyncio a statement runs inline first, with no patience: a read takes 10 to 20 us and a write 40 us, by way of
+# a thread either takes 100 us or more on two busy cores (benchmarks/sqlite.py). In WAL mode a reader is never blocked and a writer nearly never. If the
 # file is locked all the same, SQLite says so at once, and the statement is run again in a worker thread, with
 # patience. So a locked file never stalls the event loop.
 #
