@@ -1,7 +1,7 @@
-# Under asyncio a statement runs inline first, with no patience: a read takes 10 to 20 us and a write 40 us, by way of
-# a thread either takes 100 us or more on two busy cores (benchmarks/sqlite.py). In WAL mode a reader is never blocked and a writer nearly never. If the
-# file is locked all the same, SQLite says so at once, and the statement is run again in a worker thread, with
-# patience. So a locked file never stalls the event loop.
+# Under asyncio a statement runs inline first, with no patience: alone, a read takes 10 to 20 us and a write 40 us, and
+# by way of a thread either takes 140 us or more (benchmarks/sqlite.py, on two busy cores). In WAL mode a reader is
+# never blocked and a writer nearly never. If the file is locked all the same, SQLite says so at once, and the statement
+# is run again in a worker thread, with patience. So a locked file never stalls the event loop.
 #
 # Moving the WAL into the database file (a checkpoint) waits for the disk. SQLite would do it in whatever statement
 # comes at the time; here it is a step of its own, so that the event loop can leave it to the worker. The log is begun
