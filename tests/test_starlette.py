@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 import holdfast
-from holdfast import Session, Sessions
+from holdfast import Session, SessionConflict, Sessions, UnserialisableValue
 from holdfast.asgi import SessionMiddleware
 from holdfast.errors import MissingMiddleware, SessionEnded
 from tests.conftest import SECRET
@@ -116,6 +116,61 @@ def test_an_http_error_is_a_response_like_any_other() -> None:
     assert site.get("/refuse").status_code == 401
     assert site.get("/fail").status_code == 500
     assert site.get("/").json() == {"tries": 1}
+
+
+def test_an_application_may_answer_a_conflict() -> None:
+    """With conflict="error": what the error page of the application says is what the visitor gets."""
+
+    async def handler(request: Request) -> Response:
+        session = holdfast.starlette.session(request)
+        other = await sessions.open(session.id)
+        other["n"], session["n"] = 10, 20
+        await other.save()
+        await session.save()
+        return PlainTextResponse("never")
+
+    async def sorry(request: Request, error: Exception) -> Response:
+        return PlainTextResponse(type(error).__name__, status_code=409)
+
+    sessions = Sessions(secret=SECRET, conflict="error")
+    app = Starlette(
+        routes=[Route("/", handler), Route("/count", count), Route("/show", show)],
+        middleware=[Middleware(SessionMiddleware, sessions=sessions)],
+        exception_handlers={SessionConflict: sorry},
+    )
+    site = TestClient(app)
+    site.get("/count")
+    assert site.get("/").text == "SessionConflict"
+    assert site.get("/show").json() == {"n": 10}
+
+
+@pytest.mark.parametrize("mends", [False, True])
+def test_an_application_may_answer_a_save_that_failed(mends: bool) -> None:
+    """Its error page does not meet the same error again; a handler that mends the session is served."""
+
+    async def handler(request: Request) -> Response:
+        request.session["a"] = {1, 2}
+        try:
+            await holdfast.starlette.session(request).save()
+        except UnserialisableValue:
+            if not mends:
+                raise
+            request.session["a"] = [1, 2]
+        return JSONResponse(request.session)
+
+    async def sorry(request: Request, error: Exception) -> Response:
+        return PlainTextResponse(type(error).__name__, status_code=409)
+
+    sessions = Sessions(secret=SECRET)
+    app = Starlette(
+        routes=[Route("/", handler)],
+        middleware=[Middleware(SessionMiddleware, sessions=sessions)],
+        exception_handlers={UnserialisableValue: sorry},
+    )
+    response = TestClient(app).get("/")
+    assert response.text == ('{"a":[1,2]}' if mends else "UnserialisableValue")
+    assert ("set-cookie" in response.headers) is mends
+    assert sessions.count() == mends
 
 
 def test_a_stream_may_change_the_session() -> None:

@@ -15,7 +15,14 @@ from holdfast import dual, lifecycle, stores
 from holdfast.border import Border
 from holdfast.commits import Commits
 from holdfast.dual import Steps
-from holdfast.errors import InvalidOption, NotLoaded, SessionError, SessionGone
+from holdfast.errors import (
+    InvalidOption,
+    NotLoaded,
+    SessionConflict,
+    SessionError,
+    SessionGone,
+    UnserialisableValue,
+)
 from holdfast.events import Events, Happening
 from holdfast.facts import RequestFacts, is_secure
 from holdfast.lifecycle import Browser, Operation, Plan, State, Verdict
@@ -261,7 +268,13 @@ class Sessions:
 
     def _plan(self, session: Session, released: bool = False) -> Plan | None:
         """Return what is to be done for ``session``, or None if that is nothing."""
-        plan = lifecycle.commit(self.options, self._rules, session, released, self._clock())
+        try:
+            plan = lifecycle.commit(self.options, self._rules, session, released, self._clock())
+        except UnserialisableValue:
+            if session._told:
+                return None
+            session._told = True
+            raise
         if plan.operation is Operation.TOUCH and session._renewed:
             plan = lifecycle.without_operation(plan)  # Once a request is enough.
         promised = session._promised is not None and not session._headless and not released
@@ -279,7 +292,13 @@ class Sessions:
         if not deliverable and plan.operation in (Operation.CREATE, Operation.ROTATE):
             session.lose()  # A record that no browser can name is not made.
             return None
-        done = yield from self._commits.carry_out(store, session, plan, strict)
+        try:
+            done = yield from self._commits.carry_out(store, session, plan, strict)
+        except SessionConflict:
+            if session._told:
+                return None
+            session._told = True
+            raise
         if done is None or plan.browser is Browser.NOTHING or not deliverable:
             return None
         if plan.browser is Browser.SEND:

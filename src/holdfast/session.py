@@ -105,6 +105,7 @@ class Session(dict[str, JSON]):
         "_promised",
         "_renewed",
         "_system",
+        "_told",
         "_touched",
         "_written",
     )
@@ -143,6 +144,9 @@ class Session(dict[str, JSON]):
         #: The Cookie header of a lazy session's request.
         self._cookie_header = b""
         self._accessed = self._written = self._exposed = False
+        #: Whether the program was told, by an exception, that the session as it is cannot be committed. The response
+        #: that it gives to that, an error page perhaps, does not meet the same exception again.
+        self._told = False
         #: Why nothing can be changed any more, or None.
         self._ended: str | None = None
         #: Called before the first look, where loading is lazy.
@@ -323,6 +327,7 @@ class Session(dict[str, JSON]):
     def writable(self) -> None:
         """Note that the session is about to be changed. Raises SessionEnded if nothing would store the change."""
         self._accessed = self._written = True
+        self._told = False
         if self._loader is not None:
             self._loader()
         if self._ended is not None:
@@ -387,7 +392,7 @@ class Session(dict[str, JSON]):
         self._system = other._system
         self._cookie_stored, self._cookie = other._cookie_stored, None
         self._intent = Intent.KEEP
-        self._kept = self._touched = self._written = False
+        self._kept = self._touched = self._written = self._told = False
 
     def adopt(self, sid: str, payload: bytes) -> None:
         """Be what ``payload`` says, which was just written under ``sid``: ours, joined with what others changed."""
