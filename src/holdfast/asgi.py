@@ -84,7 +84,7 @@ class SessionMiddleware:
             await request.without_store(error)
             if request.refused:
                 return
-            session = self.sessions.anonymous(request.facts)
+            session = self.sessions.blank(request.facts)
         request.session = scope["session"] = session
         try:
             await self.app(scope, request.receive if kind == "websocket" else receive, request.send)

@@ -30,6 +30,9 @@ TOMBSTONE = b'{"cookie":{"originalMaxAge":null,"expires":null},"holdfast":{"rota
 TOMBSTONE_TTL = 60.0
 
 
+_ENDLESS = "the store keeps reporting conflicts; its replace() does not keep the contract"
+
+
 class Commits:
     """Writes sessions to a store."""
 
@@ -39,11 +42,13 @@ class Commits:
         border: Border,
         events: Events,
         make_id: Callable[[Session], Steps[str]],
+        examine: Callable[[str, Any], Session | None],
     ) -> None:
         self._options = options
         self._border = border
         self._events = events
         self._make_id = make_id
+        self._examine = examine
 
     def carry_out(self, store: Any, session: Session, plan: Plan, strict: bool = False) -> Steps[Plan | None]:
         """Do what ``plan`` says. Return the plan as it was carried out, or None if the session is no more.
@@ -139,7 +144,7 @@ class Commits:
             if joined is None:
                 return None
             current = joined
-        raise SessionError("the store keeps reporting conflicts; its replace() does not keep the contract")
+        raise SessionError(_ENDLESS)
 
     def _join(self, session: Session, plan: Plan, answer: Conflict, strict: bool) -> Plan | None:
         joined = lifecycle.resolve(
@@ -160,24 +165,22 @@ class Commits:
             self._events.tell(Happening.COLLIDED, plan.sid, "one key was changed by two requests; the later one won")
         return joined.plan
 
-    def find(self, store: Any, session: Session, examine: Callable[[str, Any], Session | None]) -> Steps[Session]:
+    def find(self, store: Any, session: Session) -> Steps[Session]:
         """Return ``session`` as the store has it now. Raises SessionGone."""
         if session._loaded is not None:
             record = yield from self._border.ask(store.load, session._loaded)
-            found = examine(session._loaded, record)
+            found = self._examine(session._loaded, record)
             if found is not None:
                 return found
         raise SessionGone("the store has no such session: it was ended, or never saved")
 
-    def pop_once(
-        self, store: Any, session: Session, key: str, default: JSON, examine: Callable[[str, Any], Session | None]
-    ) -> Steps[JSON]:
+    def pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
         """Take ``key`` out of the stored record, so that of all who try one gets its value."""
         session.writable()
         if session._payload is None:
             return session.pop(key, default)
         for _ in range(MAX_TRIES):
-            stored = yield from self.find(store, session, examine)
+            stored = yield from self.find(store, session)
             session.rebase(stored)
             contents = decode(stored._payload or b"")
             if contents is None or key not in contents.data:
@@ -190,4 +193,4 @@ class Commits:
                 session._payload = payload
                 dict.pop(session, key, None)
                 return value
-        raise SessionError("the store keeps reporting conflicts; its replace() does not keep the contract")
+        raise SessionError(_ENDLESS)

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["RequestFacts"]
+__all__ = ["Facts", "RequestFacts", "is_secure"]
 
 
 class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,10 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
             if key == wanted:
                 return value.decode("latin-1")
         return None
+
+
+#: Gives the facts of a request when they are asked for, which on the hot path they are not.
+Facts: TypeAlias = Callable[[], RequestFacts]
 
 
 def is_secure(facts: RequestFacts, proxy: bool | None) -> bool:

@@ -234,7 +234,7 @@ def state_of(session: Session | None) -> State:
         return _OF_INTENT[session._intent]
     if session._payload is None:
         return State.FILLED if session.cookie_changed or session.data_changed() else State.EMPTY
-    if session._touched or (session._cookie is not None and session._cookie.changed):
+    if session._touched or session.cookie_changed:
         return State.ALTERED
     if session.may_have_changed() and session.data_changed():
         return State.CHANGED

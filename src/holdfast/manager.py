@@ -24,7 +24,7 @@ from holdfast.errors import (
     UnserialisableValue,
 )
 from holdfast.events import Events, Happening
-from holdfast.facts import RequestFacts, is_secure
+from holdfast.facts import Facts, RequestFacts, is_secure
 from holdfast.lifecycle import Browser, Operation, Plan, State, Verdict
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.record import JSON
@@ -36,9 +36,6 @@ from holdfast.transport import CookieTransport
 __all__ = ["Sessions", "SessionsArguments"]
 
 T = TypeVar("T")
-
-#: Gives the facts of a request when they are asked for, which on the hot path they are not.
-Facts = Callable[[], RequestFacts]
 
 _VERDICTS = {
     Verdict.UNKNOWN: Happening.UNKNOWN_ID,
@@ -85,7 +82,7 @@ class Sessions:
         self._genid = self.options.genid
         self._events = Events(keys[-1], self.options.on_event)
         self._border = Border(self._events)
-        self._commits = Commits(self.options, self._border, self._events, self._make_id)
+        self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
         self._rules = lifecycle.rules_for(self.options)
         cookie = self.options.cookie
         self._prefix = cookie.path if isinstance(cookie, CookieOptions) else "/"
@@ -164,7 +161,7 @@ class Sessions:
         """Return the session of a request under asyncio, or an awaitable of it if something has to be waited for."""
         claims = self._claims(header) if header else ()
         if not claims and self._genid is None:
-            return self._blank(facts)
+            return self.blank(facts)
         if len(claims) == 1:
             # The hot path, without the machinery: one cookie, and a store that answers at once.
             try:
@@ -182,7 +179,7 @@ class Sessions:
 
     def begin_lazy(self, header: bytes, facts: Facts) -> Session:
         """Return a session that must be loaded with ``load_async`` before it is looked at."""
-        session = self._blank(facts)
+        session = self.blank(facts)
         session._loader = _not_loaded
         session._cookie_header = header
         return session
@@ -218,16 +215,13 @@ class Sessions:
             return None if answer is True else dual.start(self._touched(session, plan, answer))
         return dual.start(self._commit(self._async_store, session, plan))
 
-    def anonymous(self, facts: Facts) -> Session:
-        """Return a session that nothing will ever store: for requests served while the store is down."""
-        return self._blank(facts)
-
-    # Opening ------------------------------------------------------------------------------------------------------
-
-    def _blank(self, facts: Facts) -> Session:
+    def blank(self, facts: Facts) -> Session:
+        """Return a new session with nothing in it, for a request that has none."""
         session = Session({}, self)
         session._facts = facts
         return session
+
+    # Opening ------------------------------------------------------------------------------------------------------
 
     def _claims(self, header: bytes) -> tuple[str, ...]:
         sids, forged = self._transport.read(header)
@@ -258,7 +252,7 @@ class Sessions:
         # says nothing: if more than one is live, none is believed.
         if len(live) > 1:
             self._events.tell(Happening.AMBIGUOUS, None, "several cookies of one name are live; none is believed")
-        session = live[0] if len(live) == 1 else self._blank(facts)
+        session = live[0] if len(live) == 1 else self.blank(facts)
         session._facts = facts
         if session._id is None and self._genid is not None:
             session._id = yield from self._make_id(session)
@@ -391,7 +385,7 @@ class Sessions:
         return self._run(self._reload, session)
 
     def _reload(self, store: Any, session: Session) -> Steps[None]:
-        session.become((yield from self._commits.find(store, session, self._examine)))
+        session.become((yield from self._commits.find(store, session)))
 
     def begin(self, session: Session) -> Any:
         """Bring a session up to what is stored, keeping its changes. See ``Session.transaction``."""
@@ -402,7 +396,7 @@ class Sessions:
         if session.lost:
             raise SessionGone("the session was ended by another request")
         if session._payload is not None:
-            session.rebase((yield from self._commits.find(store, session, self._examine)))
+            session.rebase((yield from self._commits.find(store, session)))
 
     def pop_once(self, session: Session, key: str, default: JSON) -> Any:
         """Take a key out of the stored record. See ``Session.pop_once``."""
@@ -410,7 +404,7 @@ class Sessions:
 
     def _pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
         try:
-            return (yield from self._commits.pop_once(store, session, key, default, self._examine))
+            return (yield from self._commits.pop_once(store, session, key, default))
         except SessionGone:
             return default
 

@@ -22,7 +22,7 @@ import msgspec
 
 from holdfast.errors import UnserialisableValue
 
-__all__ = ["COOKIE", "JSON", "SYSTEM", "Contents", "decode", "encode", "same", "same_bytes", "same_data"]
+__all__ = ["COOKIE", "JSON", "SYSTEM", "Contents", "decode", "encode", "same"]
 
 #: A value that JSON can hold: None, bool, int, float, str, and lists and dicts of them. Type checkers see Any: a
 #: recursive type would refuse ``session["views"] + 1``.
@@ -124,7 +124,7 @@ def encode(contents: Contents) -> bytes:
     become lists; integers are written in full, though Node reads those beyond 2**53 rounded.
     """
     try:
-        text = _compose(contents.data, contents.cookie, contents.system)
+        text = _compose(contents)
         whole = _whole(contents)
         if (
             _checking_decoder.decode(text) == whole
@@ -143,19 +143,11 @@ def same(contents: Contents, payload: bytes) -> bool:
     Raises UnserialisableValue if that cannot be told, because the data is nothing that JSON can hold.
     """
     data = contents.data
-    return same_bytes(data, contents.cookie, contents.system, payload) or same_data(data, payload)
-
-
-def same_bytes(data: dict[str, JSON], cookie: dict[str, JSON] | None, system: dict[str, JSON], payload: bytes) -> bool:
-    """Tell whether encoding these gives ``payload``: the quick half of ``same``, which the hot path takes."""
     try:
-        return _compose(data, cookie, system) == payload
+        if _compose(contents) == payload:
+            return True
     except (TypeError, ValueError, RecursionError):
-        return False
-
-
-def same_data(data: dict[str, JSON], payload: bytes) -> bool:
-    """Tell whether ``payload`` holds ``data``, in whatever form: the slow half of ``same``."""
+        pass  # The careful writer, below, says what is wrong.
     stored = decode(payload)
     if stored is None:
         return False
@@ -172,9 +164,10 @@ def same_data(data: dict[str, JSON], payload: bytes) -> bool:
     return stringify(stored.data) == stringify(dict(dict.items(data)))
 
 
-def _compose(data: dict[str, JSON], cookie: dict[str, JSON] | None, system: dict[str, JSON]) -> bytes:
-    """Return the payload as msgspec writes it. On the hot path: no dict is copied."""
-    body = _encoder.encode(data)
+def _compose(contents: Contents) -> bytes:
+    """Return the payload as msgspec writes it. No dict is copied."""
+    cookie, system = contents.cookie, contents.system
+    body = _encoder.encode(contents.data)
     if cookie is None and not system:
         return body
     head = b"{" if cookie is None else b'{"cookie":' + _encoder.encode(cookie)

@@ -19,9 +19,9 @@ from typing import Any, Protocol, SupportsIndex
 
 from holdfast.attributes import SessionCookie
 from holdfast.errors import SessionEnded, SessionError
-from holdfast.facts import RequestFacts
+from holdfast.facts import Facts
 from holdfast.merge import merge
-from holdfast.record import JSON, Contents, decode, same_bytes, same_data
+from holdfast.record import JSON, Contents, decode, same
 
 __all__ = ["Backing", "Intent", "Session", "Transaction"]
 
@@ -140,7 +140,7 @@ class Session(dict[str, JSON]):
         #: Whether the head of the response is on its way, so that no cookie can be sent any more.
         self._headless = False
         #: Where the manager finds the facts of the request, where there is one.
-        self._facts: Callable[[], RequestFacts] | None = None
+        self._facts: Facts | None = None
         #: The Cookie header of a lazy session's request.
         self._cookie_header = b""
         self._accessed = self._written = self._exposed = False
@@ -363,8 +363,7 @@ class Session(dict[str, JSON]):
         payload = self._payload
         if payload is None:
             return dict.__len__(self) > 0
-        cookie = self._cookie_stored if self._cookie is None else self._cookie.stored
-        return not (same_bytes(self, cookie, self._system, payload) or same_data(self, payload))
+        return not same(self.contents(), payload)
 
     @property
     def cookie_changed(self) -> bool:

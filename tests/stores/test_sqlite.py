@@ -50,18 +50,6 @@ class TestSqliteUnderAsyncio(TestSqlite):
         store.close()
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-def store(path: Path, clock: Any) -> Iterator[SqliteStore]:
-    store = SqliteStore(path, clock=clock)
-    yield store
-    store.close()
-
-
 def test_a_file_of_connect_sqlite3_is_read_and_continued(path: Path) -> None:
     """Node and Python share the file: same table, same types, byte for byte."""
     with sqlite3.connect(path) as node:

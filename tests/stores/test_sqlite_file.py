@@ -27,18 +27,6 @@ NODE = json.loads((Path(__file__).parent / "data" / "connect-sqlite3-0.9.json").
 NODE_NOW = 2_000_000_000.123
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
-def store(path: Path, clock: Any) -> Iterator[SqliteStore]:
-    store = SqliteStore(path, clock=clock)
-    yield store
-    store.close()
-
-
 def query(path: Path, statement: str, *arguments: Any) -> list[Any]:
     """Ask the file as another program would."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -1,0 +1,23 @@
+"""What the tests of the SQLite store share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.stores.sqlite import SqliteStore
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.db"
+
+
+@pytest.fixture
+def store(path: Path, clock: Any) -> Iterator[SqliteStore]:
+    store = SqliteStore(path, clock=clock)
+    yield store
+    store.close()
