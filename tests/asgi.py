@@ -66,16 +66,15 @@ class Browser:
                 assert response.status == 0, "a second head"
                 response.status = message["status"]
                 response.headers = [(name.decode(), value.decode()) for name, value in message.get("headers", [])]
-                self.remember(response.cookie)
+                for line in response.all("set-cookie"):
+                    self.remember(line)
             elif message["type"] == "http.response.body":
                 response.body += message.get("body", b"")
 
         await self.app(self.scope(path, cookie, **more), receive, send)
         return response
 
-    def remember(self, line: str | None) -> None:
-        if line is None:
-            return
+    def remember(self, line: str) -> None:
         name, _, value = line.partition(";")[0].partition("=")
         if "Max-Age=0" in line:
             self.jar.pop(name, None)

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from holdfast import CookieOptions, Record, Session, SessionConflict, SessionError, Sessions, StoreUnavailable
+from holdfast import (
+    CookieOptions,
+    Record,
+    RequestFacts,
+    Session,
+    SessionConflict,
+    SessionError,
+    Sessions,
+    StoreUnavailable,
+)
 from holdfast.asgi import SessionMiddleware
 from holdfast.errors import InvalidOption, NotLoaded, SessionEnded, SessionGone, UnserialisableValue
 from holdfast.stores.memory import MemoryStore
@@ -1275,3 +1284,276 @@ def test_programs_without_asyncio_get_plain_results() -> None:
     assert sessions.close() is None
     with pytest.raises(SessionError, match="asynchronous"):
         Sessions(secret=SECRET, store=AsyncStore(Clock())).open("x")
+
+
+# Changes that are stored only when the handler asks -----------------------------------------------------------------
+
+
+async def test_without_autosave_only_save_stores(clock: Clock) -> None:
+    """autosave=False: what a handler does not save is gone with its request, and the record is only touched."""
+    site = Site(autosave=False)
+    await site.do(lambda session: session.update(n=1))
+    assert (site.store.calls, site.browser.jar) == ([], {})
+
+    async def save(session: Session) -> None:
+        session["n"] = 1
+        assert await session.save()
+        session["n"] = 2
+
+    await site.do(save)
+    assert site.store.calls == ["create"]
+    assert (await site.do(dict)).body == b"{'n': 1}"
+    await site.do(lambda session: session.update(n=3))
+    assert site.store.calls == ["load", "touch"]
+    assert (await site.do(dict)).body == b"{'n': 1}"
+
+
+async def test_without_autosave_intents_are_carried_out(site: Site) -> None:
+    """A logout is never lost for want of a save()."""
+    await site.do(lambda session: session.update(n=1))
+
+    def leave(session: Session) -> None:
+        session.autosave = False
+        session.destroy()
+
+    await site.do(leave)
+    assert site.store.count() == 0
+    assert site.browser.jar == {}
+
+    def log_in(session: Session) -> None:
+        session.autosave = False
+        session.login("ada")
+
+    await site.do(log_in)
+    assert (await site.do(lambda session: session.user_id)).body == b"'ada'"
+
+
+@pytest.mark.parametrize("option", ["resave", "save_uninitialized"])
+async def test_without_autosave_no_option_writes(option: str) -> None:
+    site = Site(autosave=False, **{option: True})
+    await site.do()
+    assert site.store.calls == []
+    await site.do(lambda session: session.save())
+    written = len(site.store.calls)
+    await site.do(lambda session: session.update(n=1))
+    assert "replace" not in site.store.calls
+    assert written <= 1
+
+
+async def test_one_handler_may_leave_its_changes_unsaved(site: Site) -> None:
+    """session.autosave = False, for this request alone; and True where the option says False."""
+
+    def quiet(session: Session) -> None:
+        session["n"] = 1
+        assert session.autosave is True
+        session.autosave = False
+
+    await site.do(quiet)
+    assert site.store.calls == []
+    loud = Site(autosave=False)
+
+    def save(session: Session) -> None:
+        assert session.autosave is False
+        session.autosave = True
+        session["n"] = 1
+
+    await loud.do(save)
+    assert loud.store.calls == ["create"]
+
+
+async def test_a_change_of_the_cookie_is_not_saved_either(site: Site) -> None:
+    await site.do(lambda session: session.update(n=1))
+
+    def lengthen(session: Session) -> None:
+        session.autosave = False
+        session.cookie.max_age = 1000
+
+    response = await site.do(lengthen)
+    assert (response.cookie, site.store.calls) == (None, ["load", "touch"])
+
+
+# Requests that are no visits ------------------------------------------------------------------------------------------
+
+
+def polls(facts: RequestFacts) -> bool:
+    return facts.path != "/poll"
+
+
+async def test_a_request_that_is_no_visit_extends_nothing(site: Site) -> None:
+    """express-session 210, 287: a page that polls must not keep its session alive."""
+    site = Site(type(site.store), extends=polls, ttl=100)
+    await site.do(lambda session: session.update(n=1))
+    site.clock.advance(60)
+    await site.do(path="/poll")
+    assert site.store.calls == ["load"]
+    site.clock.advance(39)
+    await site.do(path="/")
+    assert site.store.calls == ["load", "touch"]
+    site.clock.advance(60)
+    await site.do(path="/poll")
+    site.clock.advance(40)
+    assert (await site.do(dict, path="/poll")).body == b"{}"
+
+
+async def test_what_it_changes_is_stored_and_ends_when_it_would_have(site: Site) -> None:
+    site = Site(type(site.store), extends=polls, cookie=CookieOptions(max_age=100))
+    await site.do(lambda session: session.update(n=1))
+    site.clock.advance(60)
+    response = await site.do(lambda session: session.update(n=2), path="/poll")
+    assert (response.cookie, site.store.calls) == (None, ["load", "replace"])
+    (record,) = [record for _, record in site.store.all()]
+    assert json.loads(record.payload) == {
+        "cookie": {
+            "originalMaxAge": 100_000,
+            "expires": "2023-11-14T22:15:00.000Z",
+            "secure": False,
+            "httpOnly": True,
+            "path": "/",
+            "sameSite": "lax",
+        },
+        "n": 2,
+    }
+    assert record.expires_at == site.clock() + 40
+
+
+async def test_rolling_sends_no_cookie_with_it() -> None:
+    site = Site(extends=polls, rolling=True, cookie=CookieOptions(max_age=100))
+    await site.do(lambda session: session.update(n=1))
+    assert (await site.do(path="/poll")).cookie is None
+    assert (await site.do(lambda session: session.update(n=2), path="/poll")).cookie is None
+    assert (await site.do(path="/")).cookie is not None
+
+
+async def test_a_handler_may_say_that_it_is_no_visit(site: Site) -> None:
+    await site.do(lambda session: session.update(n=1))
+
+    def peek(session: Session) -> None:
+        assert session.extends is True
+        session.extends = False
+        assert session.extends is False
+
+    await site.do(peek)
+    assert site.store.calls == ["load"]
+
+    def extend(session: Session) -> None:
+        session.extends = False
+        session.touch()
+
+    response = await site.do(extend)
+    assert response.cookie is not None
+    assert site.store.calls == ["load", "replace"]
+
+
+async def test_the_option_is_asked_once_and_can_be_overruled() -> None:
+    asked: list[str] = []
+
+    def never(facts: RequestFacts) -> bool:
+        asked.append(facts.path)
+        return False
+
+    site = Site(extends=never)
+    await site.do(lambda session: session.update(n=1))
+    asked.clear()
+    await site.do()
+    assert (asked, site.store.calls) == (["/"], ["load"])
+
+    def visit(session: Session) -> None:
+        assert session.extends is False
+        session.extends = True
+
+    await site.do(visit)
+    assert site.store.calls == ["load", "touch"]
+
+
+async def test_a_change_joined_with_anothers_keeps_the_others_end(site: Site) -> None:
+    """A poll that meets a visit takes over what the visit stored, its new end in the cookie's attributes too."""
+    site = Site(type(site.store), cookie=CookieOptions(max_age=100))
+    await site.do(lambda session: session.update(n=1))
+    site.clock.advance(50)
+    visitor = Browser(None, dict(site.browser.jar))
+
+    async def poll(session: Session) -> None:
+        session.extends = False
+        session["polled"] = True
+        await site.do(lambda other: other.update(n=2), visitor)
+
+    await site.do(poll)
+    (record,) = [record for _, record in site.store.all()]
+    stored = json.loads(record.payload)
+    assert (stored["n"], stored["polled"]) == (2, True)
+    assert stored["cookie"]["expires"] == "2023-11-14T22:15:50.000Z"
+
+
+async def test_a_value_taken_once_by_a_poll_extends_nothing(site: Site) -> None:
+    site = Site(type(site.store), ttl=100)
+    await site.do(lambda session: session.update(token="t"))
+    site.clock.advance(60)
+
+    async def poll(session: Session) -> Any:
+        session.extends = False
+        return await session.pop_once("token")
+
+    assert (await site.do(poll)).body == b"'t'"
+    (record,) = [record for _, record in site.store.all()]
+    assert record.expires_at == site.clock() + 40
+
+
+# A store that knows whether it is connected --------------------------------------------------------------------------
+
+
+class LinkedStore(CountingStore):
+    """The counting store with a connection that can be cut."""
+
+    ready = True
+
+
+async def test_a_store_that_is_disconnected_is_not_asked() -> None:
+    """What express-session does on the store's event `disconnect`, as an outage instead of a lost session."""
+    site = Site(LinkedStore)
+    await site.do(lambda session: session.update(n=1))
+    site.store.ready = False
+    response = await site.do(dict)
+    assert (response.status, site.store.calls, response.cookie) == (503, [], None)
+    assert site.events[-1] == "store_unavailable"
+    site.store.ready = True
+    assert (await site.do(dict)).body == b"{'n': 1}"
+
+
+async def test_visitors_without_a_session_are_served_while_it_is_disconnected() -> None:
+    site = Site(LinkedStore)
+    site.store.ready = False
+    assert (await site.do()).status == 200
+
+
+async def test_a_session_in_use_is_saved_though_the_store_disconnects() -> None:
+    """As in express-session: requests in flight are tried."""
+    site = Site(LinkedStore)
+    await site.do(lambda session: session.update(n=1))
+
+    def work(session: Session) -> None:
+        site.store.ready = False
+        session["n"] = 2
+
+    await site.do(work)
+    site.store.ready = True
+    assert (await site.do(dict)).body == b"{'n': 2}"
+
+
+async def test_anonymous_service_while_it_is_disconnected() -> None:
+    site = Site(LinkedStore, on_store_error="anonymous")
+    await site.do(lambda session: session.update(n=1))
+    site.store.ready = False
+    response = await site.do(dict)
+    assert (response.status, response.body, response.cookie) == (200, b"{}", None)
+
+
+async def test_a_lazy_session_of_a_disconnected_store() -> None:
+    site = Site(LinkedStore)
+    await site.do(lambda session: session.update(n=1))
+    site.store.ready = False
+    site.lazy = True
+
+    async def load(session: Session) -> None:
+        await site.sessions.load_async(session)
+
+    assert (await site.do(load)).status == 503

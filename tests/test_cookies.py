@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import re
 from typing import Any
@@ -9,9 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from holdfast import cookies
-from holdfast.signing import Signer
+from holdfast.cookies import CookieMiddleware, encode
+from holdfast.signing import Signer, sign
 
 texts = st.text(st.characters())
 #: What a hostile header is made of, in any order.
@@ -333,3 +340,69 @@ def test_signed_cookies_are_moved() -> None:
     plain = {"a": "s:forged.mac", "b": "plain"}
     assert cookies.signed_cookies(plain, "k") == {"a": False}
     assert plain == {"b": "plain"}
+
+
+# The middleware -------------------------------------------------------------------------------------------------------
+
+
+async def offered(cookie: str, secret: Any = None, **scope: Any) -> dict[str, Any]:
+    """Return what a handler finds in the state of a request with this Cookie header."""
+    seen: dict[str, Any] = {}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.update(scope.get("state", {}))
+
+    headers = [(b"cookie", cookie.encode("latin-1"))] if cookie else []
+    await CookieMiddleware(app, secret)({"type": "http", "headers": headers, **scope}, None, None)
+    return seen
+
+
+async def test_the_middleware_offers_what_cookie_parser_does() -> None:
+    """Plain, JSON and signed cookies; a forged one is False; signed JSON is read too."""
+    good = "s:" + sign("foobarbaz", "keyboard cat")
+    held = "s:" + sign('j:{"a":1}', "keyboard cat")
+    header = f"theme=dark; cart=j:[1,2]; who={encode(good)}; bad=s%3Aadmin.forged; data={encode(held)}"
+    assert await offered(header, "keyboard cat") == {
+        "cookies": {"theme": "dark", "cart": [1, 2]},
+        "signed_cookies": {"who": "foobarbaz", "bad": False, "data": {"a": 1}},
+    }
+
+
+async def test_the_middleware_without_a_secret_verifies_nothing() -> None:
+    assert await offered("who=s%3Aadmin.forged") == {"cookies": {"who": "s:admin.forged"}, "signed_cookies": {}}
+
+
+@pytest.mark.parametrize("secret", [["new", "keyboard cat"], "keyboard cat", b"keyboard cat"])
+async def test_the_middleware_accepts_any_of_its_secrets(secret: Any) -> None:
+    header = encode("s:" + sign("x", "keyboard cat"))
+    assert (await offered(f"a={header}", secret))["signed_cookies"] == {"a": "x"}
+
+
+async def test_the_middleware_on_a_request_without_cookies() -> None:
+    assert await offered("") == {"cookies": {}, "signed_cookies": {}}
+
+
+async def test_the_middleware_inside_another_leaves_things_as_they_are() -> None:
+    """As cookie-parser: a request that has cookies already keeps them."""
+    assert (await offered("a=1", state={"cookies": {"b": "2"}}))["cookies"] == {"b": "2"}
+
+
+async def test_the_middleware_leaves_other_scopes_alone() -> None:
+    assert await offered("a=1", type="lifespan") == {}
+
+
+def test_the_middleware_in_starlette() -> None:
+    """request.state.cookies and request.state.signed_cookies."""
+
+    def page(request: Request) -> JSONResponse:
+        return JSONResponse([request.state.cookies, request.state.signed_cookies])
+
+    app = Starlette(routes=[Route("/", page)])
+    app.add_middleware(CookieMiddleware, secret="keyboard cat")
+    header = {"cookie": "a=1; who=" + encode("s:" + sign("ada", "keyboard cat"))}
+    assert TestClient(app).get("/", headers=header).json() == [{"a": "1"}, {"who": "ada"}]
+
+
+@given(st.binary(max_size=200))
+def test_the_middleware_serves_any_header(raw: bytes) -> None:
+    assert set(asyncio.run(offered(raw.decode("latin-1"), "keyboard cat"))) == {"cookies", "signed_cookies"}

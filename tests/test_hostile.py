@@ -57,7 +57,7 @@ def test_any_stored_bytes_are_served(payload: bytes) -> None:
     store = MemoryStore()
     sid = "x" * 32
     store.create(sid, payload, 60)
-    header = f"connect.sid={Sessions(secret=SECRET)._transport.write(sid, {}, 0).split(';')[0].split('=', 1)[1]}"
+    header = f"connect.sid={Sessions(secret=SECRET)._transport.write(sid, {}, 0)[0].split(';')[0].split('=', 1)[1]}"
     asyncio.run(visit(header.encode(), store))
 
 

@@ -49,8 +49,7 @@ def begin(url: str) -> tuple[Sessions, str, str]:
     sessions = Sessions(secret=SECRET, store=url)
     session = sessions.begin_sync(b"", RequestFacts)
     session["a"] = 1
-    line = sessions.commit_sync(session)
-    assert line is not None
+    (line,) = sessions.commit_sync(session)
     return sessions, session.id, line.split(";")[0].split("=", 1)[1]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Unpack
 
+from holdfast.cookies import header_of
 from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.facts import RequestFacts
 from holdfast.manager import Sessions, SessionsArguments
@@ -77,7 +78,7 @@ class SessionMiddleware:
         request = _Request(self.sessions, scope, receive, send)
         try:
             begin = self.sessions.begin_lazy if self._lazy else self.sessions.begin_async
-            session = begin(cookie_header(scope), request.facts)
+            session = begin(header_of(scope, self.sessions.reads), request.facts)
             if not isinstance(session, Session):
                 session = await session
         except StoreUnavailable as error:
@@ -140,7 +141,7 @@ class _Request:
         elif message["type"] in _HEADS and not self.refused:
             try:
                 answer = self._commit()
-                self._announce(message, answer if answer is None or isinstance(answer, str) else await answer)
+                self._announce(message, answer if isinstance(answer, tuple) else await answer)
             except StoreUnavailable as error:
                 await self.without_store(error)
         if not self.refused:
@@ -153,23 +154,23 @@ class _Request:
             await self.commit_again()
         return message
 
-    def _commit(self) -> str | Awaitable[str | None] | None:
+    def _commit(self) -> tuple[str, ...] | Awaitable[tuple[str, ...]]:
         session = self.session
         if not self.stored or session._loader is not None:
-            return None
+            return ()
         slot = self.scope.get("session")
         released = slot is not session and of_slot(slot) is None
         return self.sessions.commit_async(session, released)
 
-    def _announce(self, message: Message, cookie: str | None) -> None:
+    def _announce(self, message: Message, values: tuple[str, ...]) -> None:
         """Let the head of the response say what follows from the session."""
         session = self.session
-        if cookie is not None or session._accessed:
+        if values or session._accessed:
             headers = message["headers"] = list(message.get("headers", ()))
-            if cookie is not None:
-                headers.append((b"set-cookie", cookie.encode("latin-1")))
+            if values:
+                headers.extend((self.sessions.writes, value.encode("latin-1")) for value in values)
                 forbid_storing(headers)
-            vary(headers)
+            vary(headers, self.sessions.reads)
         self.head_sent = session._headless = session._renewed = True
         session._written = False
 
@@ -177,7 +178,7 @@ class _Request:
         """Store what changed after the head was sent: while a body was streamed, or a WebSocket was open."""
         if of_slot(self.scope.get("session")) is not None:
             answer = self._commit()
-            if answer is not None and not isinstance(answer, str):
+            if not isinstance(answer, tuple):
                 await answer
 
     async def without_store(self, error: StoreUnavailable) -> None:
@@ -205,15 +206,6 @@ def _ends(message: Message) -> bool:
     return kind == "websocket.close" or (kind == "http.response.body" and not message.get("more_body"))
 
 
-def cookie_header(scope: Scope) -> bytes:
-    """Return the Cookie header of a request; several lines, as HTTP/2 may send, are joined (RFC 9113 8.2.3)."""
-    header = b""
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            header = header + b"; " + value if header else value
-    return header
-
-
 def facts_of(scope: Scope) -> RequestFacts:
     """Return the facts of an ASGI request."""
     client = scope.get("client")
@@ -227,15 +219,15 @@ def facts_of(scope: Scope) -> RequestFacts:
     )
 
 
-def vary(headers: list[tuple[bytes, bytes]]) -> None:
-    """Say that the response depends on the cookie, in addition to what it depends on already (RFC 9110 12.5.5)."""
+def vary(headers: list[tuple[bytes, bytes]], field: bytes) -> None:
+    """Say that the response depends on a header of the request, beside what it depends on already (RFC 9110 12.5.5)."""
     for position, (name, value) in enumerate(headers):
         if len(name) == 4 and name.lower() == b"vary":
-            fields = [field.strip().lower() for field in value.split(b",")]
-            if b"*" not in fields and b"cookie" not in fields:
-                headers[position] = (name, value + b", Cookie" if value else b"Cookie")
+            fields = [each.strip().lower() for each in value.split(b",")]
+            if b"*" not in fields and field not in fields:
+                headers[position] = (name, value + b", " + field.title() if value else field.title())
             return
-    headers.append((b"vary", b"Cookie"))
+    headers.append((b"vary", field.title()))
 
 
 def forbid_storing(headers: list[tuple[bytes, bytes]]) -> None:

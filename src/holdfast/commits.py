@@ -188,6 +188,8 @@ class Commits:
             value = contents.data.pop(key)
             payload = encode(contents)
             ttl = lifecycle.lifetime(contents.cookie or {}, self._options, self._options.clock())
+            if not session.extends:
+                ttl = stored._ends - self._options.clock()
             answer = yield from self._border.ask(store.replace, stored.sid(), payload, ttl, stored._payload)
             if isinstance(answer, Replaced):
                 session._payload = payload

@@ -17,15 +17,17 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 from holdfast.signing import URI_COMPONENT_SAFE, unsign
 
 __all__ = [
+    "CookieMiddleware",
     "candidates",
     "encode",
+    "header_of",
     "http_date",
     "json_cookie",
     "json_cookies",
@@ -70,6 +72,18 @@ def candidates(header: bytes, name: bytes) -> list[bytes]:
             found.append(value[1:-1] if value[:1] == b'"' == value[-1:] else value)
         position = header.find(name, end)
     return found
+
+
+def header_of(scope: Mapping[str, Any], name: bytes) -> bytes:
+    """Return a header of an ASGI request, b"" if there is none.
+
+    Several lines of it, as HTTP/2 may send of a Cookie header, are joined (RFC 9113 8.2.3).
+    """
+    header = b""
+    for key, value in scope["headers"]:
+        if key == name:
+            header = header + b"; " + value if header else value
+    return header
 
 
 def parse(header: str) -> dict[str, str]:
@@ -169,6 +183,35 @@ def signed_cookies(
     """
     names = [name for name, value in cookies.items() if value.startswith("s:")]
     return {name: signed_cookie(cookies.pop(name), secret) for name in names}
+
+
+class CookieMiddleware:
+    """Offers the cookies of each request to ``app``, as cookie-parser of Node does: in Starlette and FastAPI
+
+    - ``request.state.cookies``: the cookies by name, with what JSON cookies hold;
+    - ``request.state.signed_cookies``: those that were signed, without the signature; False where no secret fits.
+
+    ``secret`` is one or several: any verifies. Without one nothing is verified, and signed cookies stay where they
+    are, as text. A request that has these already, from a middleware outside this one, keeps them.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+    ) -> None:
+        self._app = app
+        self._secret = secret
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] in ("http", "websocket"):
+            state = scope.setdefault("state", {})
+            if "cookies" not in state:
+                found: dict[str, Any] = parse(header_of(scope, b"cookie").decode("latin-1"))
+                signed = signed_cookies(found, self._secret) if self._secret else {}
+                state["cookies"] = json_cookies(found)
+                state["signed_cookies"] = json_cookies(dict(signed))
+        await self._app(scope, receive, send)
 
 
 def _refuse(name: str) -> object:

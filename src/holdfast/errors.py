@@ -1,5 +1,6 @@
 # One tree. Each class says whose fault it is:
-#   InvalidOption, MissingExtra, MissingMiddleware, NotLoaded, SessionEnded, UnserialisableValue   the program's
+#   CookieTooLarge, InvalidOption, MissingExtra, MissingMiddleware, NotLoaded, SessionEnded, UnserialisableValue
+#                                                                                    the program's
 #   SessionConflict, SessionGone                                                     nobody's: two requests met
 #   StoreUnavailable                                                                 the world's
 # A hostile or stale browser never causes any of them: it gets an event and a fresh session.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 __all__ = [
+    "CookieTooLarge",
     "InvalidOption",
     "MissingExtra",
     "MissingMiddleware",
@@ -77,6 +79,23 @@ class UnserialisableValue(SessionError, TypeError):
         super().__init__(f"{path} {problem}")
         #: Where the value is, as Python would reach it: ``session['cart']['items'][2]``.
         self.path = path
+
+
+class CookieTooLarge(SessionError):
+    """Tells the programmer that a session which travels in its cookie has grown larger than a cookie may be.
+
+    Raised when the session is committed or saved. The browser keeps the cookie that it had.
+    """
+
+    def __init__(self, size: int, limit: int, key: str, key_size: int) -> None:
+        super().__init__(
+            f"the session takes {size} of the {limit} bytes that browsers allow a cookie, and session[{key!r}] alone "
+            f"{key_size} before encoding. Keep less in it, or keep sessions in a store on the server"
+        )
+        #: The bytes of name and value together (RFC 6265bis 5.6).
+        self.size = size
+        #: The key that takes the most.
+        self.key = key
 
 
 class SessionConflict(SessionError):

@@ -59,6 +59,7 @@ __all__ = [
     "rules_for",
     "state_of",
     "with_cookie",
+    "with_renewed_cookie",
     "without_operation",
 ]
 
@@ -129,13 +130,16 @@ OPTIONS: list[tuple[str, object, State, Operation | None, Browser | None]] = [
 ]
 
 
-def rules_for(options: Options) -> dict[State, Rule]:
-    """Return RULES as ``options`` change them."""
+def rules_for(options: Options, *, carried: bool = False) -> dict[State, Rule]:
+    """Return RULES as ``options`` change them. ``carried``: the record is in the cookie, so to write is to send."""
     rules = dict(RULES)
     for name, value, state, operation, browser in OPTIONS:
         if getattr(options, name) == value:
             rule = rules[state]
             rules[state] = Rule(operation or rule.operation, browser or rule.browser)
+    for state, rule in rules.items():
+        if carried and rule.operation is Operation.REPLACE:
+            rules[state] = Rule(rule.operation, Browser.SEND)
     return rules
 
 
@@ -214,6 +218,8 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     expected: bytes = b""
     #: Which keys of the old session live on in the new one: all, none, or these.
     kept: frozenset[str] | bool = True
+    #: Whether the life of the session begins anew.
+    extends: bool = True
 
 
 _OF_INTENT = {
@@ -241,15 +247,19 @@ def state_of(session: Session | None) -> State:
     return State.SAME
 
 
-def commit(options: Options, rules: dict[State, Rule], session: Session, released: bool, now: float) -> Plan:
+def commit(
+    options: Options, rules: dict[State, Rule], session: Session, released: bool, now: float, *, asked: bool = False
+) -> Plan:
     """Say what is to be done for ``session`` at the end of its request.
 
-    ``released`` tells that the framework's slot was set to None. Raises UnserialisableValue if the session holds
-    what no record can.
+    ``released`` tells that the framework's slot was set to None; ``asked``, that the handler calls for it with
+    ``save()``. Raises UnserialisableValue if the session holds what no record can.
     """
     state = state_of(None if released else session)
     operation, browser = rules[state]
-    if operation is Operation.NOTHING:
+    if not asked and not (options.autosave if session._autosave is None else session._autosave):
+        state, operation, browser = _unsaved(state, operation, browser)
+    if operation is Operation.NOTHING or (state is State.SAME and session._extends is False):
         return _IDLE
     cookie = session.cookie_attributes()
     if operation is Operation.DELETE:
@@ -259,13 +269,29 @@ def commit(options: Options, rules: dict[State, Rule], session: Session, release
         if browser is not Browser.NOTHING:
             refresh(cookie := dict(cookie), now)
         return Plan(state, operation, browser, session._loaded or "", ttl, cookie)
-    return _write(session, state, operation, browser, ttl, now)
+    extends = session._extends is not False or state is not State.CHANGED
+    if not extends:
+        ttl = session._ends - now
+        browser = Browser.NOTHING if session._pocket is None else Browser.SEND
+    return _write(session, state, operation, browser, ttl, extends, now)
 
 
-def _write(session: Session, state: State, operation: Operation, browser: Browser, ttl: float, now: float) -> Plan:
+def _unsaved(state: State, operation: Operation, browser: Browser) -> tuple[State, Operation, Browser]:
+    """Return what is left to do in ``state`` if changes are stored only where the handler asks for it."""
+    if state in (State.EMPTY, State.FILLED):
+        return State.EMPTY, Operation.NOTHING, Browser.NOTHING
+    if state in (State.SAME, State.CHANGED, State.ALTERED):
+        return State.SAME, Operation.TOUCH, browser if state is State.SAME else Browser.NOTHING
+    return state, operation, browser
+
+
+def _write(
+    session: Session, state: State, operation: Operation, browser: Browser, ttl: float, extends: bool, now: float
+) -> Plan:
     contents = session.contents()
     contents.cookie = dict(session.cookie_attributes())
-    refresh(contents.cookie, now)
+    if extends:
+        refresh(contents.cookie, now)
     return Plan(
         state,
         operation,
@@ -277,6 +303,7 @@ def _write(session: Session, state: State, operation: Operation, browser: Browse
         ttl=ttl,
         cookie=contents.cookie,
         kept=session._kept if operation is Operation.ROTATE else True,
+        extends=extends,
     )
 
 
@@ -324,7 +351,8 @@ def resolve(plan: Plan, current: bytes, *, own_cookie: bool, now: float) -> Reso
             contents.data = {key: value for key, value in contents.data.items() if key in plan.kept}
     merged = merge(base.data, mine.data, theirs.data)
     cookie = plan.cookie if own_cookie else dict(theirs.cookie or plan.cookie)
-    refresh(cookie, now)
+    if plan.extends:
+        refresh(cookie, now)
     system = mine.system if mine.system != base.system else theirs.system
     payload = encode(Contents(merged.data, cookie, system))
     resolved = msgspec.structs.replace(plan, payload=payload, expected=current, cookie=cookie)
@@ -339,6 +367,12 @@ def insist(plan: Plan, current: bytes) -> Plan:
 def without_operation(plan: Plan) -> Plan:
     """Return ``plan`` so that it leaves the store alone."""
     return msgspec.structs.replace(plan, operation=Operation.NOTHING)
+
+
+def with_renewed_cookie(plan: Plan, now: float) -> Plan:
+    """Return ``plan`` so that the browser gets the cookie again, with a whole life from ``now``."""
+    refresh(cookie := dict(plan.cookie), now)
+    return with_cookie(plan, cookie)
 
 
 def with_cookie(plan: Plan, cookie: dict[str, JSON]) -> Plan:

@@ -14,13 +14,16 @@ from typing import Any, TypeVar, Unpack
 from holdfast import dual, lifecycle, stores
 from holdfast.border import Border
 from holdfast.commits import Commits
+from holdfast.content import Content, Pocket, make_content
 from holdfast.dual import Steps
 from holdfast.errors import (
+    CookieTooLarge,
     InvalidOption,
     NotLoaded,
     SessionConflict,
     SessionError,
     SessionGone,
+    StoreUnavailable,
     UnserialisableValue,
 )
 from holdfast.events import Events, Happening
@@ -29,9 +32,8 @@ from holdfast.lifecycle import Browser, Operation, Plan, State, Verdict
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.record import JSON
 from holdfast.session import Session
-from holdfast.signing import Signer
-from holdfast.stores.base import Closable, Iterable, Record, Store, Sweepable
-from holdfast.transport import CookieTransport
+from holdfast.stores.base import Carried, Closable, Connectable, Iterable, Record, Store, Sweepable
+from holdfast.transport import Transport, make_transport
 
 __all__ = ["Sessions", "SessionsArguments"]
 
@@ -76,14 +78,22 @@ class Sessions:
         _check_store(self.store)
         under_asyncio = self.store.asynchronous() if isinstance(self.store, dual.TwoColoured) else self.store
         self._async_store: Any = under_asyncio
-        keys = self.options.secrets()
-        self._transport = CookieTransport(self.options.name, Signer(keys))
+        self._link: Connectable | None = self.store if isinstance(self.store, Connectable) else None
+        self._transport: Transport = make_transport(self.options)
         self._transport.check("x" * 32)
+        #: What carries whole sessions, where no store on the server keeps them.
+        self._content: Content | None = None
+        if isinstance(self.store, Carried):
+            self._content = make_content(self.options, self.store.form)
+        carrier = self._content or self._transport
+        #: The header of a request that says whose session it is, and the one of a response, as ASGI spells them.
+        self.reads, self.writes = carrier.reads, carrier.writes
         self._genid = self.options.genid
-        self._events = Events(keys[-1], self.options.on_event)
+        self._extends = self.options.extends
+        self._events = Events(self.options.secrets()[-1], self.options.on_event)
         self._border = Border(self._events)
         self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
-        self._rules = lifecycle.rules_for(self.options)
+        self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
         cookie = self.options.cookie
         self._prefix = cookie.path if isinstance(cookie, CookieOptions) else "/"
 
@@ -131,6 +141,12 @@ class Sessions:
         store = self._async_store if dual.under_asyncio() else self.store
         return dual.run(body(store, *arguments))
 
+    def _run_for(self, session: Session, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
+        """Run ``body`` with the store that keeps ``session``."""
+        if session._pocket is None:
+            return self._run(body, session, *arguments)
+        return dual.run(body(session._pocket, session, *arguments))
+
     def _open(self, store: Any, sid: str) -> Steps[Session | None]:
         return self._examine(sid, (yield from self._border.ask(store.load, sid)))
 
@@ -153,15 +169,22 @@ class Sessions:
             return True
         return path.startswith(prefix if prefix.endswith("/") else prefix + "/")
 
+    # `header` is the value of the header that `reads` names, b"" if there is none. What a commit returns are the values
+    # of the header that `writes` names, for the response: mostly none, for a cookie one.
+
     def begin_sync(self, header: bytes, facts: Facts) -> Session:
-        """Return the session of a request whose Cookie header is ``header``, for synchronous servers."""
-        return dual.run_sync(self._begin(self.store, self._claims(header), facts))
+        """Return the session of a request, for synchronous servers."""
+        return dual.run_sync(self._begin_any(self.store, header, facts))
 
     def begin_async(self, header: bytes, facts: Facts) -> Session | Awaitable[Session]:
         """Return the session of a request under asyncio, or an awaitable of it if something has to be waited for."""
+        if self._content is not None:
+            return dual.start(self._begin_carried(self._content, header, facts))
         claims = self._claims(header) if header else ()
         if not claims and self._genid is None:
             return self.blank(facts)
+        if self._link is not None:
+            self._check_link()
         if len(claims) == 1:
             # The hot path, without the machinery: one cookie, and a store that answers at once.
             try:
@@ -181,44 +204,45 @@ class Sessions:
         """Return a session that must be loaded with ``load_async`` before it is looked at."""
         session = self.blank(facts)
         session._loader = _not_loaded
-        session._cookie_header = header
+        session._header = header
         return session
 
     async def load_async(self, session: Session) -> None:
         """Load a lazy session, if nobody has."""
         if session._loader is None or session._facts is None:
             return
-        claims = self._claims(session._cookie_header)
-        loaded = await dual.run_async(self._begin(self._async_store, claims, session._facts))
+        loaded = await dual.run_async(self._begin_any(self._async_store, session._header, session._facts))
         session._loader = None
         session.become(loaded)
 
-    def commit_sync(self, session: Session, released: bool = False) -> str | None:
-        """Carry out what became of the session, and return the Set-Cookie value for the response, or None.
+    def commit_sync(self, session: Session, released: bool = False) -> tuple[str, ...]:
+        """Carry out what became of the session, and return what the response has to say to the browser.
 
         ``released`` tells that the framework's slot was set to None.
         """
         plan = self._plan(session, released)
-        return None if plan is None else dual.run_sync(self._commit(self.store, session, plan))
+        return () if plan is None else dual.run_sync(self._commit(self.store, session, plan))
 
-    def commit_async(self, session: Session, released: bool = False) -> str | Awaitable[str | None] | None:
+    def commit_async(self, session: Session, released: bool = False) -> tuple[str, ...] | Awaitable[tuple[str, ...]]:
         """Do as ``commit_sync`` under asyncio; returns an awaitable if the store has to be waited for."""
         plan = self._plan(session, released)
         if plan is None:
-            return None
-        if plan.operation is Operation.TOUCH and plan.browser is Browser.NOTHING:
+            return ()
+        if plan.operation is Operation.TOUCH and plan.browser is Browser.NOTHING and session._pocket is None:
             # The hot path, without the machinery: a visitor who is known and changed nothing.
             try:
                 answer = self._async_store.touch(plan.sid, plan.ttl)
             except Exception as error:
                 raise self._border.outage(error) from error
-            return None if answer is True else dual.start(self._touched(session, plan, answer))
+            return () if answer is True else dual.start(self._touched(session, plan, answer))
         return dual.start(self._commit(self._async_store, session, plan))
 
     def blank(self, facts: Facts) -> Session:
         """Return a new session with nothing in it, for a request that has none."""
         session = Session({}, self)
         session._facts = facts
+        if self._content is not None:
+            session._pocket = Pocket(self._clock, [])
         return session
 
     # Opening ------------------------------------------------------------------------------------------------------
@@ -236,7 +260,32 @@ class Sessions:
             self._events.tell(_VERDICTS[contents], sid)
             return None
         assert record is not None
-        return Session(contents.data, self, sid, record.payload, contents.cookie, contents.system)
+        session = Session(contents.data, self, sid, record.payload, contents.cookie, contents.system)
+        session._ends = record.expires_at
+        return session
+
+    def _check_link(self) -> None:
+        """Raise StoreUnavailable if the store says that it is not connected."""
+        if self._link is not None and not self._link.ready:
+            raise self._border.outage(StoreUnavailable("the store is disconnected"))
+
+    def _begin_any(self, store: Any, header: bytes, facts: Facts) -> Steps[Session]:
+        if self._content is not None:
+            return (yield from self._begin_carried(self._content, header, facts))
+        claims = self._claims(header)
+        if claims:
+            self._check_link()
+        return (yield from self._begin(store, claims, facts))
+
+    def _begin_carried(self, content: Content, header: bytes, facts: Facts) -> Steps[Session]:
+        """Return the session that a request carries in its cookie."""
+        held, forged = content.open(header)
+        for _ in range(forged):
+            self._events.tell(Happening.BAD_SIGNATURE)
+        pocket = Pocket(self._clock, held)
+        session = yield from self._begin(pocket, tuple(each.sid for each in held), facts)
+        session._pocket = pocket
+        return session
 
     def _begin(
         self, store: Any, claims: tuple[str, ...], facts: Facts, answers: list[Any] | None = None
@@ -260,10 +309,12 @@ class Sessions:
 
     # Committing ---------------------------------------------------------------------------------------------------
 
-    def _plan(self, session: Session, released: bool = False) -> Plan | None:
-        """Return what is to be done for ``session``, or None if that is nothing."""
+    def _plan(self, session: Session, released: bool = False, *, asked: bool = False) -> Plan | None:
+        """Return what is to be done for ``session``, or None if that is nothing. ``asked``: the handler says save()."""
+        if self._extends is not None and session._extends is None:
+            session._extends = bool(self._extends(self._facts_of(session)))
         try:
-            plan = lifecycle.commit(self.options, self._rules, session, released, self._clock())
+            plan = lifecycle.commit(self.options, self._rules, session, released, self._clock(), asked=asked)
         except UnserialisableValue:
             if session._told:
                 return None
@@ -276,39 +327,55 @@ class Sessions:
             return lifecycle.with_cookie(plan, session._promised or {})
         return None if plan.operation is Operation.NOTHING and plan.browser is Browser.NOTHING else plan
 
-    def _touched(self, session: Session, plan: Plan, answer: Any) -> Steps[None]:
+    def _touched(self, session: Session, plan: Plan, answer: Any) -> Steps[tuple[str, ...]]:
         if not (yield from self._border.wait(answer)):
             self._commits.gone(session, plan)
+        return ()
 
-    def _commit(self, store: Any, session: Session, plan: Plan, strict: bool = False) -> Steps[str | None]:
-        """Carry out ``plan``. Return the Set-Cookie value that follows from it, once the store has confirmed it."""
-        deliverable = plan.browser is not Browser.SEND or self._deliverable(session, plan)
-        if not deliverable and plan.operation in (Operation.CREATE, Operation.ROTATE):
+    def _commit(self, store: Any, session: Session, plan: Plan, strict: bool = False) -> Steps[tuple[str, ...]]:
+        """Carry out ``plan``. Return what follows from it for the browser, once the store has confirmed it."""
+        carried = session._pocket
+        if carried is not None:
+            store = carried
+            if plan.operation is Operation.TOUCH and carried.due(plan.sid, plan.ttl):
+                plan = lifecycle.with_renewed_cookie(plan, self._clock())
+        deliverable = (plan.browser is not Browser.SEND and carried is None) or self._deliverable(session, plan)
+        if not deliverable and (carried is not None or plan.operation in (Operation.CREATE, Operation.ROTATE)):
             session.lose()  # A record that no browser can name is not made.
-            return None
+            return ()
         try:
             done = yield from self._commits.carry_out(store, session, plan, strict)
-        except SessionConflict:
+            if done is None or plan.browser is Browser.NOTHING or not deliverable:
+                return ()
+            return self._for_browser(session, plan.browser, done.cookie)
+        except (SessionConflict, CookieTooLarge):
             if session._told:
-                return None
+                return ()
             session._told = True
             raise
-        if done is None or plan.browser is Browser.NOTHING or not deliverable:
-            return None
-        if plan.browser is Browser.SEND:
-            session._promised = done.cookie
+
+    def _for_browser(self, session: Session, browser: Browser, cookie: dict[str, JSON]) -> tuple[str, ...]:
+        """Return the values of the header that gives the browser its session, or takes it away."""
+        carrier = self._content or self._transport
+        if browser is Browser.SEND:
+            session._promised = cookie
         try:
-            if plan.browser is Browser.EXPIRE:
-                return self._transport.expire(done.cookie)
-            return self._transport.write(session.sid(), done.cookie, self._clock())
+            if browser is Browser.EXPIRE:
+                return carrier.expire(cookie)
+            if self._content is None or session._pocket is None:
+                return self._transport.write(session.sid(), cookie, self._clock())
+            record = session._pocket.load(session.sid())
+            if record is None:
+                return self._content.expire(cookie)
+            return self._content.write(session.sid(), record, cookie, self._clock())
         except ValueError:
             self._events.tell(Happening.CORRUPT, session._loaded, "the attributes of its cookie cannot be sent")
-            return None
+            return ()
 
     def _deliverable(self, session: Session, plan: Plan) -> bool:
         """Tell whether the browser can get the cookie that ``plan`` wants it to have."""
         if session._headless:
-            if plan.state is not State.CHANGED:
+            if plan.state is not State.CHANGED or session._pocket is not None:
                 self._events.tell(
                     Happening.COOKIE_TOO_LATE,
                     session._loaded,
@@ -316,7 +383,8 @@ class Sessions:
                 )
             return False
         facts = session._facts
-        if plan.cookie.get("secure") and facts is not None and not is_secure(facts(), self.options.proxy):
+        secure = plan.browser is Browser.SEND and plan.cookie.get("secure")
+        if secure and facts is not None and not is_secure(facts(), self.options.proxy):
             self._events.tell(
                 Happening.INSECURE,
                 session._loaded,
@@ -350,6 +418,14 @@ class Sessions:
             raise SessionError("genid is async, so the new id is known only after the commit. Await session.save()")
         return self._transport.check(_checked_id(sid))
 
+    def autosave(self, session: Session) -> bool:
+        """Return what the options say of ``session.autosave``."""
+        return self.options.autosave
+
+    def extends(self, session: Session) -> bool:
+        """Return what the options say of ``session.extends``."""
+        return self._extends is None or bool(self._extends(self._facts_of(session)))
+
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new session's cookie, as they are stored."""
         facts = self._facts_of(session)
@@ -363,18 +439,18 @@ class Sessions:
 
     def save(self, session: Session) -> Any:
         """Commit now. See ``Session.save``."""
-        return self._run(self._save, session, False)
+        return self._run_for(session, self._save, False)
 
     def _save(self, store: Any, session: Session, strict: bool) -> Steps[bool]:
         session.writable()
-        plan = self._plan(session)
+        plan = self._plan(session, asked=True)
         if plan is not None:
             yield from self._commit(store, session, plan, strict)
         return not session.lost
 
     def finish(self, session: Session) -> Any:
         """Commit a transaction: like ``save``, but a key that somebody else changed too is not overwritten."""
-        return self._run(self._finish, session)
+        return self._run_for(session, self._finish)
 
     def _finish(self, store: Any, session: Session) -> Steps[None]:
         if not (yield from self._save(store, session, True)):
@@ -382,14 +458,14 @@ class Sessions:
 
     def reload(self, session: Session) -> Any:
         """Load the session again. See ``Session.reload``."""
-        return self._run(self._reload, session)
+        return self._run_for(session, self._reload)
 
     def _reload(self, store: Any, session: Session) -> Steps[None]:
         session.become((yield from self._commits.find(store, session)))
 
     def begin(self, session: Session) -> Any:
         """Bring a session up to what is stored, keeping its changes. See ``Session.transaction``."""
-        return self._run(self._begin_transaction, session)
+        return self._run_for(session, self._begin_transaction)
 
     def _begin_transaction(self, store: Any, session: Session) -> Steps[None]:
         session.writable()
@@ -400,7 +476,7 @@ class Sessions:
 
     def pop_once(self, session: Session, key: str, default: JSON) -> Any:
         """Take a key out of the stored record. See ``Session.pop_once``."""
-        return self._run(self._pop_once, session, key, default)
+        return self._run_for(session, self._pop_once, key, default)
 
     def _pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
         try:

@@ -134,6 +134,11 @@ class OptionArguments(TypedDict, total=False):
     ttl: float | timedelta
     clock: Callable[[], float]
     on_event: Callable[[Event], None] | None
+    autosave: bool
+    extends: Callable[[RequestFacts], bool] | None
+    transport: Literal["cookie", "header", "bearer"]
+    header: str
+    token: Literal["signed", "encrypted"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,22 +176,38 @@ class Options:
     clock: Callable[[], float] = time.time
     #: A function that is told of each event (``holdfast.events.Event``). None: events cost nothing but a log line.
     on_event: Callable[[Event], None] | None = None
+    #: Whether changes are stored when the response begins. True: with False, who forgets ``save()`` loses them.
+    autosave: bool = True
+    #: A function of the request's facts: whether it counts as a visit, and extends the life of its session. None: each
+    #: does, as in express-session.
+    extends: Callable[[RequestFacts], bool] | None = None
+    #: How the token travels: in a "cookie"; in the "header" named below, both ways; or "bearer": it comes as
+    #: ``Authorization: Bearer <token>`` and goes in that header. "cookie": what browsers keep.
+    transport: Literal["cookie", "header", "bearer"] = "cookie"
+    #: The header for the other two. "X-Session-Token": no standard has a name for it.
+    header: str = "X-Session-Token"
+    #: How the id travels: "signed", for everybody to read, or "encrypted" (needs the extra ``encryption``). "signed":
+    #: what express-session reads; the id is worthless without the signature.
+    token: Literal["signed", "encrypted"] = "signed"  # noqa: S105
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        _check_token("name", self.name, "a cookie")
         if not isinstance(self.cookie, CookieOptions) and not callable(self.cookie):
             raise InvalidOption(
                 "cookie", f"{self.cookie!r} is no CookieOptions", "Use CookieOptions(...), or a function returning one."
             )
         if isinstance(self.cookie, CookieOptions):
             self.check_prefix(self.cookie)
-        for name in ("resave", "save_uninitialized", "rolling"):
+        for name in ("resave", "save_uninitialized", "rolling", "autosave"):
             _check_choice(name, getattr(self, name), (True, False))
         _check_choice("proxy", self.proxy, (True, False, None))
         _check_choice("unset", self.unset, ("keep", "destroy"))
         _check_choice("conflict", self.conflict, ("merge", "overwrite", "error"))
         _check_choice("on_store_error", self.on_store_error, ("unavailable", "raise", "anonymous"))
-        for name in ("genid", "on_event"):
+        _check_choice("transport", self.transport, ("cookie", "header", "bearer"))
+        _check_choice("token", self.token, ("signed", "encrypted"))
+        _check_token("header", self.header, "a header")
+        for name in ("genid", "on_event", "extends"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InvalidOption(name, f"{getattr(self, name)!r} cannot be called", "Give a function, or None.")
         if not callable(self.clock):
@@ -252,14 +273,15 @@ def _seconds(length: object) -> float | None:
     return float(length)
 
 
-def _check_name(name: object) -> None:
+def _check_token(option: str, value: object, what: str) -> None:
+    # Cookies and headers are named by the same grammar.
     try:
-        if not isinstance(name, str):
+        if not isinstance(value, str):
             raise TypeError
-        cookies.serialize(name, "")
+        cookies.serialize(value, "")
     except (TypeError, ValueError):
         raise InvalidOption(
-            "name", f"{name!r} cannot name a cookie", "Use letters, digits and -._~ (RFC 9110 token)."
+            option, f"{value!r} cannot name {what}", "Use letters, digits and -._~ (RFC 9110 token)."
         ) from None
 
 

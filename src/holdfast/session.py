@@ -51,6 +51,12 @@ class Backing(Protocol):
     def new_id(self, session: Session) -> str:
         """Return a new id for ``session``."""
 
+    def autosave(self, session: Session) -> bool:
+        """Return what the options say of ``session.autosave``."""
+
+    def extends(self, session: Session) -> bool:
+        """Return what the options say of ``session.extends``."""
+
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new cookie for ``session``, as they are stored."""
 
@@ -88,13 +94,16 @@ class Session(dict[str, JSON]):
 
     __slots__ = (
         "_accessed",
+        "_autosave",
         "_backing",
         "_cookie",
-        "_cookie_header",
         "_cookie_stored",
         "_ended",
+        "_ends",
         "_exposed",
+        "_extends",
         "_facts",
+        "_header",
         "_headless",
         "_id",
         "_intent",
@@ -102,6 +111,7 @@ class Session(dict[str, JSON]):
         "_loaded",
         "_loader",
         "_payload",
+        "_pocket",
         "_promised",
         "_renewed",
         "_system",
@@ -141,8 +151,15 @@ class Session(dict[str, JSON]):
         self._headless = False
         #: Where the manager finds the facts of the request, where there is one.
         self._facts: Facts | None = None
-        #: The Cookie header of a lazy session's request.
-        self._cookie_header = b""
+        #: What a lazy session's request says of it.
+        self._header = b""
+        #: When the record ends, in epoch seconds, as it was loaded.
+        self._ends = 0.0
+        #: What the handler said of these, where it differs from the options.
+        self._autosave: bool | None = None
+        self._extends: bool | None = None
+        #: The store of this request, where the session travels in the cookie.
+        self._pocket: Any = None
         self._accessed = self._written = self._exposed = False
         #: Whether the program was told, by an exception, that the session as it is cannot be committed. The response
         #: that it gives to that, an error page perhaps, does not meet the same exception again.
@@ -202,6 +219,31 @@ class Session(dict[str, JSON]):
         if self._cookie is None:
             self._cookie = SessionCookie(self.cookie_attributes(), self._backing.now, self.writable)
         return self._cookie
+
+    @property
+    def autosave(self) -> bool:
+        """Whether changes are stored when the response begins. Set it to False, and only ``save()`` stores them.
+
+        What ``regenerate``, ``login``, ``destroy`` and ``logout`` ask for is carried out all the same.
+        """
+        return self._backing.autosave(self) if self._autosave is None else self._autosave
+
+    @autosave.setter
+    def autosave(self, value: bool) -> None:
+        self._autosave = bool(value)
+
+    @property
+    def extends(self) -> bool:
+        """Whether this request counts as a visit: whether the session's life begins anew with it.
+
+        Set it to False where a page asks by itself, so that an open window does not keep a session alive for ever
+        (OWASP Session Management: idle timeout). What the request changes is stored; ``touch()`` extends all the same.
+        """
+        return self._backing.extends(self) if self._extends is None else self._extends
+
+    @extends.setter
+    def extends(self, value: bool) -> None:
+        self._extends = bool(value)
 
     # Intents ----------------------------------------------------------------------------------------------------
 
@@ -388,6 +430,8 @@ class Session(dict[str, JSON]):
         self._id = other._id
         self._loaded = other._loaded
         self._payload = other._payload
+        self._pocket = other._pocket or self._pocket
+        self._ends = other._ends
         self._system = other._system
         self._cookie_stored, self._cookie = other._cookie_stored, None
         self._intent = Intent.KEEP

@@ -103,7 +103,7 @@ def unsign(signed: str, secret: str | bytes) -> str | None:
     return Signer([_bytes(secret)]).unsign(signed)
 
 
-def keygrip_sign(data: str, key: str | bytes) -> str:
+def keygrip_sign(data: str | bytes, key: str | bytes) -> str:
     """Sign ``data`` as keygrip does, which cookie-session of Node uses: unpadded base64url of an HMAC-SHA1.
 
     What cookie-session signs is ``name=value``; the result goes into the cookie ``name.sig``. SHA-1 is its format,
@@ -112,9 +112,9 @@ def keygrip_sign(data: str, key: str | bytes) -> str:
     >>> keygrip_sign("session=eyJtZXNzYWdlIjoiaGkifQ==", "a")
     'vdp2-kj-91tgzbWcV1QzofT3hu0'
     """
-    mac = hmac.digest(_bytes(key), data.encode("utf-8"), "sha1")
+    mac = hmac.digest(_bytes(key), _bytes(data), "sha1")
     return urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
 
 
-def _bytes(secret: str | bytes) -> bytes:
-    return secret.encode("utf-8") if isinstance(secret, str) else bytes(secret)
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode("utf-8") if isinstance(text, str) else bytes(text)

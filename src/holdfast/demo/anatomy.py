@@ -18,7 +18,6 @@ from fastapi import Request
 from markupsafe import Markup, escape
 
 from holdfast import Record, Session, Sessions, cookies
-from holdfast.asgi import cookie_header
 from holdfast.demo.folder import Folder
 from holdfast.signing import Signer
 
@@ -90,7 +89,7 @@ class Anatomist:
 
     async def examine(self, request: Request, session: Session) -> Anatomy:
         """Return what there is to see of the session of this request, as it is stored now."""
-        sent = cookies.candidates(cookie_header(request.scope), self._name.encode())
+        sent = cookies.candidates(cookies.header_of(request.scope, b"cookie"), self._name.encode())
         record = None if session.is_new else await self._load(session.id)
         if record is None:
             return self._refused(sent) if sent else Anatomy(State.NONE, self._name)

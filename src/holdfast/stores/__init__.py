@@ -17,6 +17,7 @@ __all__ = ["SCHEMES", "from_url"]
 SCHEMES: dict[str, tuple[str, str]] = {
     "memory": ("holdfast.stores.memory", ""),
     "sqlite": ("holdfast.stores.sqlite", ""),
+    "cookie": ("holdfast.stores.cookie", ""),
 }
 
 

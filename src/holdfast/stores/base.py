@@ -22,7 +22,18 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import msgspec
 
-__all__ = ["Conflict", "Iterable", "Missing", "Record", "Replaced", "Store", "Sweepable"]
+__all__ = [
+    "Carried",
+    "Closable",
+    "Conflict",
+    "Connectable",
+    "Iterable",
+    "Missing",
+    "Record",
+    "Replaced",
+    "Store",
+    "Sweepable",
+]
 
 T = TypeVar("T")
 
@@ -109,3 +120,21 @@ class Closable(Protocol):
 
     def close(self) -> Answer[None]:
         """Close what is open."""
+
+
+@runtime_checkable
+class Connectable(Protocol):
+    """The ability to know whether the store is connected: what the events ``disconnect`` and ``connect`` tell express.
+
+    While ``ready`` is false, a request with a session is answered as in any outage (``on_store_error``), at once and
+    without asking the store. A session that is in use already is still saved.
+    """
+
+    ready: bool
+
+
+@runtime_checkable
+class Carried(Protocol):
+    """Says that records are not kept by this store: they travel in the cookie, in the ``form`` named here."""
+
+    form: str

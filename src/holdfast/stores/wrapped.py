@@ -70,6 +70,11 @@ class WrappedStore:
         other.__dict__.update(self.__dict__, _drive=start)
         return other
 
+    @property
+    def ready(self) -> bool:
+        """Whether ``inner`` is connected, as far as it says so by an attribute of this name."""
+        return bool(getattr(self._inner, "ready", True))
+
     def load(self, sid: str) -> Any:
         return self._drive(self._load(sid))
 

@@ -1,0 +1,225 @@
+# A session may travel whole, in the visitor's own cookie. Then the record that a store would keep is in the request, so
+# each request gets a Pocket: a store with that one record in it. The rules, the commit and the handler notice nothing;
+# what is in the pocket at the end goes back into the cookie.
+#
+# Two forms. Ours is sealed (sealing.py): nobody reads or changes it, and the end of its life is inside, out of the
+# browser's reach. The other is that of cookie-session of Node: JSON in base64 that everybody can read, and beside it a
+# signature by keygrip.
+"""How a whole session travels in a cookie: the transport of ``cookie://``."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from hmac import compare_digest
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from holdfast import cookies
+from holdfast.errors import CookieTooLarge, InvalidOption, MissingExtra
+from holdfast.options import Options
+from holdfast.record import JSON, Contents, decode, encode, stringify
+from holdfast.signing import keygrip_sign
+from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.transport import set_cookie
+
+__all__ = ["Content", "Held", "Pocket", "make_content"]
+
+
+class Held(NamedTuple):
+    """A session that a cookie holds."""
+
+    sid: str
+    record: Record
+    #: Whether the first secret protects it. If not, it is sent anew: the secret is on its way out.
+    current: bool
+
+
+class Content(Protocol):
+    """Carries whole sessions between the browser and us."""
+
+    #: The header of requests that it reads, and the one of responses that it writes, as ASGI spells them.
+    reads: bytes
+    writes: bytes
+
+    def open(self, header: bytes) -> tuple[list[Held], int]:
+        """Return what a Cookie header holds, and how many cookies of our name we did not make. No input raises."""
+
+    def write(self, sid: str, record: Record, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
+        """Return the Set-Cookie values that give the browser ``record``. Raises CookieTooLarge."""
+
+    def expire(self, stored: dict[str, JSON]) -> tuple[str, ...]:
+        """Return the Set-Cookie values that take it away."""
+
+
+class Pocket:
+    """The store of one request: what its cookie holds, and what becomes of that."""
+
+    def __init__(self, clock: Callable[[], float], held: list[Held]) -> None:
+        self._clock = clock
+        self._records = {each.sid: each.record for each in held}
+        #: Whether the cookie says something else than what is in here, or says it under a secret on its way out.
+        self._stale = any(not each.current for each in held)
+
+    def load(self, sid: str) -> Record | None:
+        return self._records.get(sid)
+
+    def _live(self, sid: str) -> Record | None:
+        record = self._records.get(sid)
+        return record if record is not None and record.expires_at > self._clock() else None
+
+    def _keep(self, sid: str, payload: bytes, ttl: float) -> None:
+        self._records[sid] = Record(payload, self._clock() + ttl)
+
+    def create(self, sid: str, payload: bytes, ttl: float) -> bool:
+        self._keep(sid, payload, ttl)
+        return True
+
+    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Replaced | Conflict | Missing:
+        record = self._live(sid)
+        if record is None:
+            return Missing()
+        if record.payload != expected:
+            return Conflict(record.payload)
+        self._keep(sid, payload, ttl)
+        self._stale = True
+        return Replaced()
+
+    def touch(self, sid: str, ttl: float) -> bool:
+        record = self._live(sid)
+        if record is None:
+            return False
+        self._keep(sid, record.payload, ttl)
+        return True
+
+    def delete(self, sid: str) -> bool:
+        there = self._live(sid) is not None
+        self._records.pop(sid, None)
+        return there
+
+    def due(self, sid: str, ttl: float) -> bool:
+        """Tell whether the cookie has to be sent though nothing is left to commit.
+
+        That is so if it is stale, or if less than half of a life of ``ttl`` seconds is left in it.
+        """
+        record = self._live(sid)
+        return record is not None and (self._stale or record.expires_at - self._clock() < ttl / 2)
+
+
+def make_content(options: Options, form: str) -> Content:
+    """Return the transport for sessions in cookies of this form."""
+    for name, usual in (("transport", "cookie"), ("token", "signed")):
+        if getattr(options, name) != usual:
+            problem = f"{getattr(options, name)!r} with cookie://, where the session itself travels"
+            raise InvalidOption(name, problem, "Leave it out, or keep the sessions in a store on the server.")
+    if form == "cookie-session":
+        return CookieSession(options.name, options.secrets())
+    try:
+        return SealedCookie(options.name, options.secrets())
+    except ImportError as error:
+        raise MissingExtra("The store cookie://", "encryption") from error
+
+
+class _Envelope(msgspec.Struct, array_like=True):
+    sid: str
+    expires_at: float
+    payload: bytes
+
+
+class SealedCookie:
+    """Carries a session encrypted: ``c.<sealed>``, bound to the cookie's name, with its end inside."""
+
+    reads = b"cookie"
+    writes = b"set-cookie"
+
+    def __init__(self, name: str, keys: list[bytes]) -> None:
+        from holdfast.sealing import Sealer
+
+        self._name = name
+        self._context = name.encode("ascii")
+        self._sealer = Sealer(keys, "content")
+
+    def open(self, header: bytes) -> tuple[list[Held], int]:
+        found: list[Held] = []
+        raws = cookies.candidates(header, self._context)
+        for raw in raws:
+            unsealed = self._sealer.unseal(raw[2:], self._context) if raw.startswith(b"c.") else None
+            if unsealed is not None:
+                envelope = msgspec.msgpack.decode(unsealed.plaintext, type=_Envelope)
+                found.append(
+                    Held(envelope.sid, Record(envelope.payload, envelope.expires_at), unsealed.current),
+                )
+        return found, len(raws) - len(found)
+
+    def write(self, sid: str, record: Record, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
+        envelope = msgspec.msgpack.encode(_Envelope(sid, record.expires_at, record.payload))
+        value = "c." + self._sealer.seal(envelope, self._context)
+        _check_size(len(self._name) + len(value), record.payload)
+        return (set_cookie(self._name, value, stored, now),)
+
+    def expire(self, stored: dict[str, JSON]) -> tuple[str, ...]:
+        return (set_cookie(self._name, "", stored, None),)
+
+
+class CookieSession:
+    """Carries a session as cookie-session 2 of Node does: base64 of its JSON, and ``name.sig`` with the signature.
+
+    There is no id in it and no end: ``session.id`` is another one at each request, and a copy of the cookie is good
+    for as long as the secret.
+    """
+
+    reads = b"cookie"
+    writes = b"set-cookie"
+
+    def __init__(self, name: str, keys: list[bytes]) -> None:
+        self._name = name
+        self._signature = f"{name}.sig"
+        self._keys = keys
+
+    def open(self, header: bytes) -> tuple[list[Held], int]:
+        values = cookies.candidates(header, self._name.encode("ascii"))
+        signatures = cookies.candidates(header, self._signature.encode("ascii"))
+        found = [held for value in dict.fromkeys(values) if (held := self._open(value, signatures)) is not None]
+        return found, max(0, len(dict.fromkeys(values)) - len(found))
+
+    def _open(self, value: bytes, signatures: list[bytes]) -> Held | None:
+        for position, key in enumerate(self._keys):
+            made = keygrip_sign(self._name.encode("ascii") + b"=" + value, key).encode("ascii")
+            if any(compare_digest(made, signature) for signature in signatures):
+                try:
+                    payload = b64decode(value)
+                except ValueError:
+                    return None
+                return Held(secrets.token_urlsafe(24), Record(payload, math.inf), position == 0)
+        return None
+
+    def write(self, sid: str, record: Record, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
+        contents = decode(record.payload)
+        assert contents is not None, "we have just written it"
+        bare = encode(Contents(contents.data, None, contents.system))
+        value = b64encode(bare).decode("ascii")
+        _check_size(len(self._name) + len(value), record.payload)
+        return self._pair(value, stored, now)
+
+    def expire(self, stored: dict[str, JSON]) -> tuple[str, ...]:
+        return self._pair("", stored, None)
+
+    def _pair(self, value: str, stored: dict[str, JSON], now: float | None) -> tuple[str, ...]:
+        signature = keygrip_sign(f"{self._name}={value}".encode("ascii"), self._keys[0])
+        return (
+            set_cookie(self._name, value, stored, now),
+            set_cookie(self._signature, signature, stored, now),
+        )
+
+
+def _check_size(size: int, payload: bytes) -> None:
+    if size <= cookies.MAX_COOKIE_BYTES:
+        return
+    contents = decode(payload)
+    data = {} if contents is None else contents.data
+    sizes = {key: len(stringify({key: value}).encode("utf-8", "replace")) - 2 for key, value in data.items()}
+    fattest = max(sizes, key=sizes.__getitem__, default="")
+    raise CookieTooLarge(size, cookies.MAX_COOKIE_BYTES, fattest, sizes.get(fattest, 0))
