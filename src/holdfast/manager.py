@@ -550,6 +550,8 @@ def _check_names(options: Mapping[str, object]) -> None:
             snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
             in_cookie = snake in {field.name for field in fields(CookieOptions)}
             near = difflib.get_close_matches(snake, known, 1, 0.75)
+            if name == "key":
+                near = ["name"]  # express-session's old word for it.
             remedy = (
                 f"It belongs to the cookie: cookie=CookieOptions({snake}=...)."
                 if in_cookie
