@@ -149,9 +149,7 @@ class SealedCookie:
             unsealed = self._sealer.unseal(raw[2:], self._context) if raw.startswith(b"c.") else None
             if unsealed is not None:
                 envelope = msgspec.msgpack.decode(unsealed.plaintext, type=_Envelope)
-                found.append(
-                    Held(envelope.sid, Record(envelope.payload, envelope.expires_at), unsealed.current),
-                )
+                found.append(Held(envelope.sid, Record(envelope.payload, envelope.expires_at), unsealed.current))
         return found, len(raws) - len(found)
 
     def write(self, sid: str, record: Record, stored: dict[str, JSON], now: float) -> tuple[str, ...]:

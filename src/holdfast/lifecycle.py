@@ -21,6 +21,10 @@
 #   rolling=True              CHANGED     gets the cookie
 #   unset="destroy"           RELEASED    like DESTROYED
 #
+# Two options that a handler may overrule for its request: autosave=False creates and replaces only where save() asks
+# for it, and carries intents out all the same; a request that `extends` nothing touches no record and renews no cookie,
+# and what it changed ends when it would have ended.
+#
 # And three rules that no option changes:
 #   1. A cookie leaves only after the store has confirmed what it promises.
 #   2. What the store no longer has (Missing) is not written again, and the browser's cookie is left alone: it may

@@ -183,7 +183,7 @@ class Sessions:
         claims = self._claims(header) if header else ()
         if not claims and self._genid is None:
             return self.blank(facts)
-        if self._link is not None:
+        if self._link is not None and claims:
             self._check_link()
         if len(claims) == 1:
             # The hot path, without the machinery: one cookie, and a store that answers at once.
