@@ -202,7 +202,7 @@ def test_a_cookie_that_cannot_leave_is_told(told: list[Event], new_visitor: Call
     visitor = new_visitor("http", on_event=told.append, cookie=CookieOptions(secure=True))
     assert visitor.visit(lambda session: session.update(a=1)).set_cookie is None
     assert names(told) == ["insecure_transport"]
-    assert "proxy=True" in told[0].detail
+    assert "proxy=" in told[0].detail
 
 
 def test_an_outage_is_told(told: list[Event], clock: Clock) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["Facts", "RequestFacts", "is_secure"]
+__all__ = ["Facts", "RequestFacts"]
 
 
 class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,17 +42,3 @@ class RequestFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 #: Gives the facts of a request when they are asked for, which on the hot path they are not.
 Facts: TypeAlias = Callable[[], RequestFacts]
-
-
-def is_secure(facts: RequestFacts, proxy: bool | None) -> bool:
-    """Tell whether the browser reached us over TLS.
-
-    The scheme is the server's word. ``proxy=True`` also believes the first value of ``X-Forwarded-Proto``, as
-    express-session does; anybody can send that header, so it is for servers that only a proxy can reach.
-    """
-    if facts.scheme in ("https", "wss"):
-        return True
-    if proxy is not True:
-        return False
-    forwarded = facts.header("x-forwarded-proto") or ""
-    return forwarded.split(",", 1)[0].strip().lower() == "https"

@@ -27,9 +27,10 @@ from holdfast.errors import (
     UnserialisableValue,
 )
 from holdfast.events import Events, Happening
-from holdfast.facts import Facts, RequestFacts, is_secure
+from holdfast.facts import Facts, RequestFacts
 from holdfast.lifecycle import Browser, Operation, Plan, State, Verdict
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
+from holdfast.proxy import is_secure, trust_in
 from holdfast.record import JSON
 from holdfast.session import Session
 from holdfast.stores.base import Carried, Closable, Connectable, Iterable, Record, Store, Sweepable
@@ -90,6 +91,7 @@ class Sessions:
         self.reads, self.writes = carrier.reads, carrier.writes
         self._genid = self.options.genid
         self._extends = self.options.extends
+        self._trust = trust_in(self.options.proxy)
         self._events = Events(self.options.secrets()[-1], self.options.on_event)
         self._border = Border(self._events)
         self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
@@ -384,11 +386,11 @@ class Sessions:
             return False
         facts = session._facts
         secure = plan.browser is Browser.SEND and plan.cookie.get("secure")
-        if secure and facts is not None and not is_secure(facts(), self.options.proxy):
+        if secure and facts is not None and not is_secure(facts(), self._trust):
             self._events.tell(
                 Happening.INSECURE,
                 session._loaded,
-                "the cookie is secure and the request came by http. Use https; behind a proxy, set proxy=True",
+                "the cookie is secure and the request came by http. Use https; behind a proxy, set proxy=[its address]",
             )
             return False
         return True
@@ -435,7 +437,7 @@ class Sessions:
             if not isinstance(options, CookieOptions):
                 raise InvalidOption("cookie", f"the function returned {options!r}", "Return a CookieOptions.")
             self.options.check_prefix(options)
-        return lifecycle.new_cookie(options, is_secure(facts, self.options.proxy), self._clock())
+        return lifecycle.new_cookie(options, is_secure(facts, self._trust), self._clock())
 
     def save(self, session: Session) -> Any:
         """Commit now. See ``Session.save``."""

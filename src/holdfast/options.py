@@ -16,6 +16,7 @@ from holdfast import cookies
 from holdfast.errors import InvalidOption
 from holdfast.events import Event
 from holdfast.facts import RequestFacts
+from holdfast.proxy import trust_in
 
 __all__ = ["CookieOptions", "Options", "WeakSecretWarning"]
 
@@ -127,7 +128,7 @@ class OptionArguments(TypedDict, total=False):
     save_uninitialized: bool
     rolling: bool
     unset: Literal["keep", "destroy"]
-    proxy: bool | None
+    proxy: bool | Sequence[str] | None
     genid: Callable[[RequestFacts], str | Awaitable[str]] | None
     conflict: Literal["merge", "overwrite", "error"]
     on_store_error: Literal["unavailable", "raise", "anonymous"]
@@ -159,8 +160,10 @@ class Options:
     rolling: bool = False
     #: What setting the framework's slot to None does: "keep" the record, or "destroy" it. "keep": express's default.
     unset: Literal["keep", "destroy"] = "keep"
-    #: Whether X-Forwarded-Proto is believed. None: the server's own word for the scheme, nothing else.
-    proxy: bool | None = None
+    #: Whose X-Forwarded-Proto is believed, if the server itself knows of no TLS: a list of addresses and networks of
+    #: proxies, such as ``["10.0.0.0/8"]``; "loopback", "linklocal" and "uniquelocal" are those of express, "unix" is a
+    #: peer without an address. True: anybody's first value. False, None: nobody's, because anybody can send one.
+    proxy: bool | Sequence[str] | None = None
     #: A function of the request's facts that returns a new id, sync or async. None: 24 bytes from the system's CSPRNG.
     genid: Callable[[RequestFacts], str | Awaitable[str]] | None = None
     #: What happens when two requests changed one session: "merge" by key, "overwrite" as express-session does, or
@@ -200,7 +203,7 @@ class Options:
             self.check_prefix(self.cookie)
         for name in ("resave", "save_uninitialized", "rolling", "autosave"):
             _check_choice(name, getattr(self, name), (True, False))
-        _check_choice("proxy", self.proxy, (True, False, None))
+        trust_in(self.proxy)
         _check_choice("unset", self.unset, ("keep", "destroy"))
         _check_choice("conflict", self.conflict, ("merge", "overwrite", "error"))
         _check_choice("on_store_error", self.on_store_error, ("unavailable", "raise", "anonymous"))
