@@ -1,0 +1,241 @@
+# What stands in a file is said in file_layout.py, how it gets there in file_folder.py. Reading takes no lock. Whatever
+# changes a file looks at it and writes it while it holds the lock of the folder, for about a tenth of a millisecond.
+# Under asyncio that is done inline, and whatever looks at all files in a thread.
+"""Keep sessions in files, one each, for those who want to look at them: the layout of Node's session-file-store."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from holdfast.dual import run_sync, start
+from holdfast.errors import InvalidOption, StoreUnavailable
+from holdfast.stores import url as urls
+from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.file_folder import Folder, outages
+from holdfast.stores.file_layout import compose, is_name, name_of, parse
+
+__all__ = ["FileStore"]
+
+#: How many files are read in one trip to a thread while all are listed.
+PAGE_SIZE = 100
+
+#: JavaScript is exact up to here. In milliseconds it is the year 287396.
+LAST_MOMENT = 2.0**53
+
+_REPLACED, _MISSING = Replaced(), Missing()
+
+
+class FileStore:
+    """Keeps each record in a file of the folder ``path``, which is made, for its owner only, if there is none.
+
+    ``ttl`` is what the option of that name of session-file-store is set to, in seconds; its default is 3600. Both
+    reckon with it where a cookie has no end, so let it be the same on both sides. It limits no life here.
+    ``timeout`` is how long a write waits for the lock of the folder, in seconds, before it raises StoreUnavailable.
+    ``prune_every`` is how often, in seconds, expired files are removed in the background; None leaves it to
+    ``prune()``.
+
+    Several processes on one machine may use the folder at once. A write survives the end of its process, however that
+    comes, but is not forced to the disk: a power cut may take the latest ones. Node's store takes no lock: of what it
+    writes in the instant between our look at a file and our write, nothing is left, and what it destroys in that
+    instant comes back; and the other way round. Needs POSIX, for flock, and a file system that tells ``a`` from ``A``
+    if your own ``genid`` makes ids that differ in no more than that.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        ttl: float = 3600,
+        timeout: float = 5.0,
+        prune_every: float | None = 3600.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not _is_number(ttl) or not 0.001 <= ttl < 1e10:
+            raise InvalidOption("ttl", f"{ttl!r} is no number of seconds", "The default is 3600, as in Node.")
+        if not _is_number(timeout) or not 0 < timeout < 3600:
+            raise InvalidOption("timeout", f"{timeout!r} is no number of seconds", "The default is 5.")
+        if prune_every is not None and (not _is_number(prune_every) or not prune_every >= 0):
+            raise InvalidOption("prune_every", f"{prune_every!r} is no number of seconds", "The default is 3600.")
+        self._folder = Folder(os.fspath(path), ".json", timeout)
+        self._ttl = int(ttl * 1000)
+        self._prune_every = prune_every
+        self._clock = clock
+        self._prune_at = clock() + (prune_every or 0)
+
+    def __repr__(self) -> str:
+        return f"<FileStore {os.path.basename(self._folder.path)}>"
+
+    def asynchronous(self) -> FileStore:
+        """Return this store for use under asyncio: its verbs may return awaitables, and never wait on the loop."""
+        other = copy.copy(self)
+        other.__class__ = _UnderAsyncio
+        return other
+
+    def load(self, sid: str) -> Record | None:
+        with outages():
+            return self._live(sid)
+
+    def create(self, sid: str, payload: bytes, ttl: float) -> Any:
+        self._prune_in_passing()
+        return self._alone(self._create, sid, payload, ttl)
+
+    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
+        return self._alone(self._replace, sid, payload, ttl, expected)
+
+    def touch(self, sid: str, ttl: float) -> Any:
+        return self._alone(self._touch, sid, ttl)
+
+    def delete(self, sid: str) -> Any:
+        return self._alone(self._delete, sid)
+
+    def all(self) -> Any:
+        """Yield each sid with its record. The files are read a page at a time, without a lock."""
+        names = self._names()
+        for first in range(0, len(names), PAGE_SIZE):
+            yield from self._page(names[first : first + PAGE_SIZE])
+
+    def count(self) -> Any:
+        return sum(1 for _ in FileStore.all(self))
+
+    def clear(self) -> Any:
+        """Remove all records, and what a killed process has left. Whatever else is in the folder stays there."""
+        self._remove(lambda record: True)
+        run_sync(self._folder.alone(time.sleep, self._folder.tidy))
+
+    def prune(self) -> Any:
+        return self._remove(lambda record: record.expires_at <= self._clock())
+
+    def _alone(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return run_sync(self._folder.alone(time.sleep, work, *arguments))
+
+    # What is alone in the folder while it runs.
+
+    def _create(self, sid: str, payload: bytes, ttl: float) -> bool:
+        if self._live(sid) is not None:
+            return False
+        self._write(sid, payload, ttl)
+        return True
+
+    def _replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Replaced | Conflict | Missing:
+        record = self._live(sid)
+        if record is None:
+            return _MISSING
+        if record.payload != expected:
+            return Conflict(record.payload)
+        self._write(sid, payload, ttl)
+        return _REPLACED
+
+    def _touch(self, sid: str, ttl: float) -> bool:
+        record = self._live(sid)
+        if record is None:
+            return False
+        self._write(sid, record.payload, ttl)
+        return True
+
+    def _delete(self, sid: str) -> bool:
+        was_live = self._live(sid) is not None
+        self._folder.remove(name_of(sid))
+        return was_live
+
+    def _remove_one(self, name: str, doomed: Callable[[Record], bool]) -> bool:
+        found = self._read(name)
+        if found is None or not doomed(found[1]):
+            return False
+        self._folder.remove(name)
+        return True
+
+    def _write(self, sid: str, payload: bytes, ttl: float) -> None:
+        end = min((self._clock() + ttl) * 1000, LAST_MOMENT)
+        # A life is never rounded down to nothing. (A float of this size is off by less than a hundredth.)
+        whole = math.ceil(round(end, 2)) if ttl > 0 else math.floor(end)
+        self._folder.write(name_of(sid), compose(sid, payload, whole, self._ttl))
+
+    # What needs no lock, or looks at all files.
+
+    def _read(self, name: str) -> tuple[str, Record] | None:
+        content = self._folder.read(name)
+        return None if content is None else parse(name, content, self._ttl)
+
+    def _live(self, sid: str) -> Record | None:
+        found = self._read(name_of(sid))
+        return found[1] if found and found[1].expires_at > self._clock() else None
+
+    def _names(self) -> list[str]:
+        with outages():
+            return [name for name in self._folder.names() if is_name(name)]
+
+    def _page(self, names: list[str]) -> list[tuple[str, Record]]:
+        """Return what these files hold that is live."""
+        with outages():
+            found = [self._read(name) for name in names]
+        now = self._clock()
+        return [item for item in found if item and item[1].expires_at > now]
+
+    def _remove(self, doomed: Callable[[Record], bool]) -> int:
+        """Remove one file after the other, so that nobody waits for more than one. Return how many."""
+        removed = 0
+        for name in self._names():
+            with outages():
+                found = self._read(name)
+            if found and doomed(found[1]):
+                removed += run_sync(self._folder.alone(time.sleep, self._remove_one, name, doomed))
+        return removed
+
+    def _prune_in_passing(self) -> None:
+        # In a thread, for there may be many files, and whoever is served at this moment has not come for that.
+        now = self._clock()
+        if self._prune_every is not None and now >= self._prune_at:
+            self._prune_at = now + self._prune_every
+            with suppress(RuntimeError):  # No thread is to be had.
+                threading.Thread(target=self._prune_quietly, name="holdfast-prune", daemon=True).start()
+
+    def _prune_quietly(self) -> None:
+        with suppress(StoreUnavailable):
+            FileStore.prune(self)
+
+
+class _UnderAsyncio(FileStore):
+    def _alone(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return start(self._folder.alone(asyncio.sleep, work, *arguments))
+
+    async def all(self) -> AsyncIterator[tuple[str, Record]]:
+        names = await asyncio.to_thread(self._names)
+        for first in range(0, len(names), PAGE_SIZE):
+            for item in await asyncio.to_thread(self._page, names[first : first + PAGE_SIZE]):
+                yield item
+
+    def count(self) -> Any:
+        return asyncio.to_thread(super().count)
+
+    def clear(self) -> Any:
+        return asyncio.to_thread(super().clear)
+
+    def prune(self) -> Any:
+        return asyncio.to_thread(super().prune)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def from_url(url: str, clock: Callable[[], float]) -> FileStore:
+    """Return the store of ``file:///relative/folder`` or ``file:////absolute/folder?ttl=86400&timeout=5``."""
+    parts = urlsplit(url)
+    if parts.netloc or not parts.path.strip("/"):
+        raise InvalidOption("store", f"{url!r} names no folder", 'Use "file:///sessions" (three slashes).')
+    numbers = {}
+    for option, text in urls.options(url, "ttl", "timeout").items():
+        try:
+            numbers[option] = float(text)
+        except ValueError:
+            raise InvalidOption(option, f"{text!r} is no number of seconds", "Give seconds.") from None
+    return FileStore(unquote(parts.path[1:]), **numbers, clock=clock)
