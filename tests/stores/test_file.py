@@ -242,6 +242,35 @@ def test_node_keeps_our_file_to_its_owner(node: Node, beside: Any) -> None:
     assert stat.S_IMODE(node.file(cookie).stat().st_mode) == 0o600
 
 
+# Time -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "ttl", "end"),
+    [
+        (1_700_000_000.0, 60, 1_700_000_060.0),
+        (1_700_000_000.137, 596.854, 1_700_000_596.991),
+        (1_700_000_000.0004, 60, 1_700_000_060.001),
+        (1_700_000_000.0, 0.0001, 1_700_000_000.001),
+        (1_700_000_000.0, 1e300, 2**53 / 1000),
+        (1_700_000_000.0, float("inf"), 2**53 / 1000),
+    ],
+)
+def test_an_end_is_a_whole_millisecond(folder: Path, now: float, ttl: float, end: float) -> None:
+    """As Node counts them: never sooner than asked for, and no later than the next one."""
+    store = FileStore(folder, clock=FrozenClock(now))
+    store.create("a", b"{}", ttl)
+    assert store.load("a").expires_at == end
+
+
+@pytest.mark.parametrize("now", [1_700_000_000.0, 1_700_000_000.0004, 1_700_000_000.9996])
+def test_no_life_is_no_life(folder: Path, now: float) -> None:
+    """Not for the rest of a millisecond either."""
+    store = FileStore(folder, clock=FrozenClock(now))
+    store.create("a", b"{}", 0)
+    assert store.load("a") is None
+
+
 # The folder -----------------------------------------------------------------------------------------------------------
 
 
@@ -326,6 +355,25 @@ def test_clear_leaves_what_is_not_ours(store: FileStore, folder: Path) -> None:
     (folder / ".holdfast.tmp").write_text("{")
     store.clear()
     assert sorted(file.name for file in folder.iterdir()) == sorted([".holdfast.lock", *others])
+
+
+def test_what_is_prolonged_at_the_last_moment_stays(
+    store: FileStore, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pruning looks a second time, alone."""
+    store.create("a", b'{"a":1}', 10)
+    clock.advance(10)
+    read = store._folder.read
+
+    def read_then_prolong(name: str) -> bytes | None:
+        monkeypatch.undo()
+        content = read(name)
+        assert store.create("a", b'{"a":2}', 60) is True
+        return content
+
+    monkeypatch.setattr(store._folder, "read", read_then_prolong)
+    assert store.prune() == 0
+    assert store.load("a").payload == b'{"a":2}'
 
 
 def test_expired_files_are_removed_in_passing(store: FileStore, folder: Path, clock: FrozenClock) -> None:

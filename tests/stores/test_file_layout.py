@@ -143,6 +143,23 @@ def test_any_payload_comes_back(payload: bytes, sid: str) -> None:
     assert type(json.loads(content)["__lastAccess"]) is int
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"{}",
+        b"{ }",
+        b' {"a":1}',
+        b'{"a":1} ',
+        b'{"__sid":"YQ==","__payload":"YQ=="}',
+        b'{"a":1,"__lastAccess":7}',
+        b"{,}",
+    ],
+)
+def test_a_payload_that_looks_like_ours_comes_back(payload: bytes) -> None:
+    """Or that is nearly what we look for."""
+    assert parse("a", compose("a", payload, END, HOUR), HOUR) == ("a", Record(payload, END / 1000))
+
+
 keys = st.sampled_from(["cookie", "originalMaxAge", "__lastAccess", "__sid", "__payload", "a", '","__lastAccess":5'])
 values = st.recursive(
     st.none() | st.integers() | st.text() | keys | st.sampled_from(["}", "{", "\ud800", "\\"]),

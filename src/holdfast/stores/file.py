@@ -1,6 +1,6 @@
-# What stands in a file is said in file_layout.py, how it gets there in file_folder.py. Reading takes no lock. Whatever
-# changes a file looks at it and writes it while it holds the lock of the folder, for about a tenth of a millisecond.
-# Under asyncio that is done inline, and whatever looks at all files in a thread.
+# What stands in a file is said in file_layout.py, how it gets there in file_folder.py. Reading takes no lock. A change
+# looks and writes while it holds the lock of the folder, for one or two tenths of a millisecond. Under asyncio both are
+# done inline, and whatever looks at all files in a thread.
 """Keep sessions in files, one each, for those who want to look at them: the layout of Node's session-file-store."""
 
 from __future__ import annotations

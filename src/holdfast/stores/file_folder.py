@@ -28,7 +28,7 @@ except ImportError:  # Not POSIX.
 
 __all__ = ["Folder", "outages"]
 
-#: How long, in seconds, until a lock that is not free is asked for again. It is held for a tenth of that.
+#: How long, in seconds, until a lock that is not free is asked for again. It is held for a fraction of that.
 PAUSE = 0.001
 
 _LOCK, _BESIDE = ".holdfast.lock", ".holdfast.tmp"
