@@ -24,3 +24,6 @@ http.createServer((request, response) => {
     answer()
   })
 }).listen(0, '127.0.0.1', function () { console.log(this.address().port) })
+
+// Whoever started it has ended, however that came.
+process.stdin.on('end', () => process.exit()).resume()

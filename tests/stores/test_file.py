@@ -118,12 +118,12 @@ class Node:
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder = tmp_path_factory.mktemp("node") / "sessions"
     command = ["node", str(SITE), str(folder), "86400"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         assert port, "run: npm install --prefix tests/node"
         yield Node(f"http://127.0.0.1:{port}/", folder)
-        process.kill()
+        process.communicate(timeout=30)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ __all__ = ["SCHEMES", "from_url"]
 #: URL scheme -> (module, name of the extra that installs its driver).
 SCHEMES: dict[str, tuple[str, str]] = {
     "memory": ("holdfast.stores.memory", ""),
-    "file": ("holdfast.stores.file", ""),
     "sqlite": ("holdfast.stores.sqlite", ""),
+    "file": ("holdfast.stores.file", ""),
     "cookie": ("holdfast.stores.cookie", ""),
 }
 
