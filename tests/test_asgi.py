@@ -1557,3 +1557,60 @@ async def test_a_lazy_session_of_a_disconnected_store() -> None:
         await site.sessions.load_async(session)
 
     assert (await site.do(load)).status == 503
+
+
+# Found by telling the same stories to express-session ----------------------------------------------------------------
+
+
+async def test_resave_writes_once_in_a_request(site: Site) -> None:
+    """A value that could have been changed in place makes nobody write the same again at the end of the body."""
+    site = Site(type(site.store), resave=True)
+    await site.do(lambda session: session.update(cart=[1]))
+    await site.do(lambda session: session["cart"])
+    assert site.store.calls == ["load", "replace"]
+
+
+@pytest.mark.parametrize(("resave", "written"), [(False, "touch"), (True, "replace")])
+async def test_a_save_of_what_did_not_change_is_the_only_one(site: Site, resave: bool, written: str) -> None:
+    site = Site(type(site.store), resave=resave)
+    await site.do(lambda session: session.update(n=1))
+
+    async def save(session: Session) -> None:
+        assert await session.save()
+
+    await site.do(save)
+    assert site.store.calls == ["load", written]
+
+
+async def test_regenerate_ends_the_old_session_though_the_new_one_cannot_be_sent(site: Site) -> None:
+    """A secure cookie over http: nobody gets a new session, and what was left behind is over."""
+    site = Site(type(site.store), cookie=CookieOptions(secure=True))
+    site.browser.scheme = "https"
+    await site.do(lambda session: session.login("ada"))
+    site.browser.scheme = "http"
+
+    def leave(session: Session) -> None:
+        session.destroy()
+        session.regenerate()
+        session["new"] = True
+
+    response = await site.do(leave)
+    assert (response.cookie, site.store.count()) == (None, 0)
+    assert "insecure_transport" in site.events
+
+
+async def test_a_late_regenerate_ends_the_old_session(site: Site) -> None:
+    """After the head no new id can be sent; but who was to be logged out is."""
+    await site.do(lambda session: session.login("ada"))
+    await site.serve(streaming(lambda session: None, lambda session: session.regenerate()))
+    assert "cookie_too_late" in site.events
+    assert (await site.do(lambda session: session.user_id)).body == b"None"
+    assert site.store.count() == 0
+
+
+@pytest.mark.parametrize("keep", [True, ["cart"]])
+async def test_what_was_to_be_left_behind_decides(site: Site, keep: Any) -> None:
+    """A rotation that keeps all and cannot be sent leaves the session as it was; one that does not, ends it."""
+    await site.do(lambda session: session.update(cart=[1], plan="x"))
+    await site.serve(streaming(lambda session: None, lambda session: session.regenerate(keep=keep)))
+    assert site.store.count() == (1 if keep is True else 0)

@@ -60,6 +60,7 @@ class Commits:
             return plan
         if operation is Operation.TOUCH:
             there = yield from self._border.ask(store.touch, plan.sid, plan.ttl)
+            session._renewed = True
             return plan if there else self.gone(session, plan)
         if operation is Operation.DELETE:
             return (yield from self._delete(store, session, plan))

@@ -322,7 +322,7 @@ class Sessions:
                 return None
             session._told = True
             raise
-        if plan.operation is Operation.TOUCH and session._renewed:
+        if plan.state is State.SAME and session._renewed:
             plan = lifecycle.without_operation(plan)  # Once a request is enough.
         promised = session._promised is not None and not session._headless and not released
         if promised and plan.browser is Browser.NOTHING:
@@ -343,7 +343,11 @@ class Sessions:
                 plan = lifecycle.with_renewed_cookie(plan, self._clock())
         deliverable = (plan.browser is not Browser.SEND and carried is None) or self._deliverable(session, plan)
         if not deliverable and (carried is not None or plan.operation in (Operation.CREATE, Operation.ROTATE)):
-            session.lose()  # A record that no browser can name is not made.
+            # A record that no browser can name is not made. What regenerate() was to leave behind ends all the same.
+            if carried is None and plan.old_sid is not None and plan.kept is not True:
+                yield from self._border.ask(store.delete, plan.old_sid)
+                self._events.tell(Happening.DESTROYED, plan.old_sid)
+            session.lose()
             return ()
         try:
             done = yield from self._commits.carry_out(store, session, plan, strict)
