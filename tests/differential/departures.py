@@ -1,0 +1,368 @@
+# Each row of docs/departures.md that shows in a scenario is a function here, named by the row. It is given what came of
+# the scenario with express-session, and turns it into what must come of it with holdfast. It predicts: nothing is left
+# out of the comparison, and it looks at nothing that holdfast has done.
+"""Where holdfast differs from express-session, scenario by scenario."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from holdfast.cookies import http_date
+from tests.differential.driver import DAY
+from tests.differential.express import Express, Story
+from tests.differential.outcome import Step
+from tests.differential.scenarios import COOKIES, NOW, SECOND, SID, VISITORS, Scenario, encoded
+
+#: How many scenarios each departure explains, in this run of the tests.
+EXPLAINED: Counter[str] = Counter()
+
+#: How another scenario of express-session says what holdfast does in this one; None: it does not.
+Another = Callable[[Scenario], Scenario | None]
+#: What holdfast makes otherwise of the same scenario.
+Change = Callable[[Scenario, Story], None]
+
+ANOTHERS: list[tuple[str, Another]] = []
+CHANGES: list[tuple[str, Change]] = []
+
+LOOKS = frozenset(
+    {"view", "look", "set", "set same", "nest", "revert", "delete", "delete all", "save", "regenerate", "destroy"}
+    | {"touch", "max age", "no max age", "expires", "strict", "script", "path /app", "other writes", "other destroys"}
+)
+COOKIE_CHANGES = frozenset({"max age", "no max age", "expires", "strict", "script", "path /app"})
+DATA_CHANGES = frozenset({"set", "nest", "delete", "delete all"})
+
+
+def as_another(name: str) -> Callable[[Another], Another]:
+    """Make a function the departure ``name``: holdfast does what express-session does in another scenario."""
+
+    def register(function: Another) -> Another:
+        ANOTHERS.append((name, function))
+        return function
+
+    return register
+
+
+def departure(name: str) -> Callable[[Change], Change]:
+    """Make a function the departure ``name``. They are applied in the order in which they stand here."""
+
+    def register(function: Change) -> Change:
+        CHANGES.append((name, function))
+        return function
+
+    return register
+
+
+def names() -> list[str]:
+    """Return the names of all departures."""
+    return list(dict.fromkeys(name for name, _ in (*ANOTHERS, *CHANGES)))
+
+
+def predict(scenario: Scenario, express: Express) -> Story:
+    """Return what must come of ``scenario`` with holdfast."""
+    original = scenario
+    for name, another in ANOTHERS:
+        told = another(scenario)
+        if told is not None:
+            EXPLAINED[name] += express[told].steps != express[scenario].steps
+            scenario = told
+    story = copy.deepcopy(express[scenario])
+    story.cookies = VISITORS[original.visitor]
+    for name, change in CHANGES:
+        before = json.dumps(story.steps)
+        change(scenario, story)
+        EXPLAINED[name] += json.dumps(story.steps) != before
+    return story
+
+
+# Facts of a scenario --------------------------------------------------------------------------------------------------
+
+
+def live(scenario: Scenario) -> bool:
+    """Tell whether the visitor has a session."""
+    return VISITORS[scenario.visitor].live
+
+
+def insecure(scenario: Scenario) -> bool:
+    """Tell whether the cookie of a new session cannot be sent, because it is secure and the browser used http."""
+    return (COOKIES[scenario.cookie].express or {}).get("secure") is True and not scenario.secure
+
+
+def kept(scenario: Scenario) -> bool:
+    """Tell whether the handler leaves the session as it is: under its id, and in its place."""
+    return not {"regenerate", "destroy", "null", "remove", "other destroys"} & set(scenario.verbs)
+
+
+def uninitialized(scenario: Scenario) -> bool:
+    """Tell whether a session that nothing was put into is stored."""
+    return bool(scenario.options["saveUninitialized"])
+
+
+def now(position: int) -> float:
+    """Return the time of a request."""
+    return NOW + 10 * position
+
+
+def drop(story: Story, sid: str) -> None:
+    """Let ``sid`` never have been stored."""
+    for step in story.steps:
+        step["calls"] = [call for call in step["calls"] if call[1] != sid or call[0] == "get"]
+        step["records"].pop(sid, None)
+
+
+def set_cookie(sid: str, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return the Set-Cookie line of express-session for a record's cookie, taken apart."""
+    attributes: dict[str, Any] = {}
+    if stored.get("domain"):
+        attributes["Domain"] = stored["domain"]
+    attributes["Path"] = stored["path"]
+    if stored.get("expires"):
+        attributes["Expires"] = http_date(datetime.fromisoformat(stored["expires"]).timestamp())
+    for name, key in (("HttpOnly", "httpOnly"), ("Secure", "secure"), ("Partitioned", "partitioned")):
+        if stored.get(key):
+            attributes[name] = True
+    if stored.get("priority"):
+        attributes["Priority"] = stored["priority"].capitalize()
+    if stored.get("sameSite"):
+        attributes["SameSite"] = "Strict" if stored["sameSite"] is True else stored["sameSite"].capitalize()
+    return {"name": "connect.sid", "value": encoded(sid), "attributes": attributes}
+
+
+# As in another scenario -----------------------------------------------------------------------------------------------
+
+
+@as_another("resave-and-save-uninitialized-default")
+def _storing_by_default(scenario: Scenario) -> Scenario | None:
+    if "resave" in scenario.options:
+        return None
+    return scenario.but(options={"resave": False, "saveUninitialized": False, **scenario.options})
+
+
+@as_another("secure-and-same-site-default")
+def _cookie_by_default(scenario: Scenario) -> Scenario | None:
+    return scenario.but(cookie="holdfast's default") if scenario.cookie == "default" else None
+
+
+@as_another("auto-in-a-function")
+def _auto_in_a_function(scenario: Scenario) -> Scenario | None:
+    return scenario.but(cookie="auto, max age") if scenario.cookie == "function, auto" else None
+
+
+@as_another("path-as-browsers-match-it")
+def _path(scenario: Scenario) -> Scenario | None:
+    prefix = (COOKIES[scenario.cookie].express or {}).get("path", "/")
+    return scenario.but(path="/x") if prefix == "/app" and scenario.path == "/application" else None
+
+
+@as_another("several-cookies")
+def _several_cookies(scenario: Scenario) -> Scenario | None:
+    return scenario.but(visitor="existing") if scenario.visitor == "forged cookie in front" else None
+
+
+@as_another("ttl-in-every-store")
+def _idle_too_long(scenario: Scenario) -> Scenario | None:
+    lasting = "maxAge" not in (COOKIES[scenario.cookie].express or {})
+    return scenario.but(visitor="unknown") if scenario.visitor == "expired" and lasting else None
+
+
+@as_another("cookie-change-is-a-change")
+def _cookie_of_a_new_session(scenario: Scenario) -> Scenario | None:
+    changed = COOKIE_CHANGES & set(scenario.verbs) and kept(scenario)
+    if not changed or live(scenario) or uninitialized(scenario) or insecure(scenario):
+        return None
+    return scenario.but(options={**scenario.options, "saveUninitialized": True})
+
+
+# As in the same scenario, but -----------------------------------------------------------------------------------------
+
+
+@departure("two-ids-are-not-made")
+def _one_new_id(scenario: Scenario, story: Story) -> None:
+    """regenerate() twice makes one id: the first was not needed by anybody."""
+    if scenario.action != "regenerated twice":
+        return
+    made = 2 if live(scenario) else 3
+    text = json.dumps(story.steps)
+    for number in range(made, made + 2):
+        one, other = (f"id-{each}".ljust(32, "_") for each in (number, number - 1))
+        text = text.replace(encoded(one), encoded(other)).replace(f'"{one}"', f'"{other}"')
+    story.steps = json.loads(text)
+
+
+@departure("nothing-to-remove")
+def _nothing_to_remove(scenario: Scenario, story: Story) -> None:
+    """A record that is not there is not removed."""
+    there = {SID} if live(scenario) else set()
+    if "other destroys" in scenario.verbs and "get" not in scenario.verbs:
+        there = {SID}
+    calls = story.steps[0]["calls"]
+    for call in list(calls):
+        verb, sid = call
+        if verb == "set":
+            there.add(sid)
+        if verb == "destroy" and sid not in there:
+            calls.remove(call)
+        if verb == "destroy":
+            there.discard(sid)
+
+
+@departure("one-write-is-enough")
+def _saved_once(scenario: Scenario, story: Story) -> None:
+    """What save() has stored, and nobody has changed since, is not written or touched again."""
+    verbs = [verb for verb in scenario.verbs if verb != "view"]
+    calls = story.steps[0]["calls"]
+    if "save" not in verbs or len(calls) < 2:
+        return
+    last, before = calls[-1], calls[-2]
+    unchanged = verbs[-1] in ("save", "reload")
+    again = last[0] == "touch" or calls.count(last) > verbs.count("save")
+    if before == ["set", last[1]] and unchanged and again:
+        calls.pop()
+
+
+@departure("nothing-is-not-saved")
+def _nothing_saved(scenario: Scenario, story: Story) -> None:
+    """save() of a session that nothing was put into stores nothing, as the end of the request would not."""
+    verbs = [verb for verb in scenario.verbs if verb != "view"]
+    if live(scenario) or uninitialized(scenario) or verbs[:1] != ["save"]:
+        return
+    calls = story.steps[0]["calls"]
+    first = next(call for call in calls if call[0] == "set")
+    calls.remove(first)
+    if verbs == ["save"]:
+        for step in story.steps:
+            step["records"].pop(first[1], None)
+
+
+@departure("cookie-change-is-a-change")
+def _cookie_of_a_known_session(scenario: Scenario, story: Story) -> None:
+    _written_and_sent(scenario, story, COOKIE_CHANGES)
+
+
+@departure("touch-renews-the-cookie")
+def _touched(scenario: Scenario, story: Story) -> None:
+    _written_and_sent(scenario, story, {"touch"})
+
+
+def _written_and_sent(scenario: Scenario, story: Story, verbs: set[str] | frozenset[str]) -> None:
+    if not (verbs & set(scenario.verbs) and live(scenario) and kept(scenario)):
+        return
+    step = story.steps[0]
+    for call in step["calls"]:
+        if call[0] == "touch":
+            call[0] = "set"
+    stored = step["records"][SID]["data"]["cookie"]
+    if not step["cookies"] and (scenario.secure or not stored.get("secure")):
+        step["cookies"] = [set_cookie(SID, stored)]
+
+
+@departure("insecure-is-not-stored")
+def _insecure(scenario: Scenario, story: Story) -> None:
+    if not insecure(scenario):
+        return
+    for sid in {call[1] for step in story.steps for call in step["calls"] if call[0] == "set" and call[1] != SID}:
+        drop(story, sid)
+
+
+@departure("destroy-takes-the-cookie-away")
+def _cookie_taken_away(scenario: Scenario, story: Story) -> None:
+    first, second = story.steps
+    if not first["calls"] or first["calls"][-1][0] != "destroy" or "other destroys" in scenario.verbs:
+        return
+    seen = next(each["cookie"] for each in first["saw"] if each and each["id"] == first["calls"][-1][1])
+    gone = set_cookie("", {**seen, "expires": "1970-01-01T00:00:00Z"})
+    first["cookies"] = [gone | {"value": "", "attributes": gone["attributes"] | {"Max-Age": "0"}}]
+    second["calls"] = [call for call in second["calls"] if call[0] != "get"]
+
+
+@departure("destroyed-session-stays")
+def _destroyed(scenario: Scenario, story: Story) -> None:
+    """After destroy() the handler still has its session, empty; it refuses to be changed."""
+    saw = story.steps[0]["saw"]
+    if "destroy" in scenario.verbs and saw[-1] is None:
+        saw[-1] = saw[-2] | {"data": {}}
+
+
+@departure("several-cookies")
+def _each_cookie_is_tried(scenario: Scenario, story: Story) -> None:
+    neighbour = story.cookies.in_front or story.cookies.behind
+    sid = next((each for each in (SID, SECOND) if neighbour == encoded(each)), None)
+    if sid is None:
+        return
+    for step in story.steps:
+        calls = step["calls"]
+        own = int(bool(calls) and calls[0][0] == "get")
+        if not own or calls[0] != ["get", sid]:
+            calls.insert(0 if story.cookies.in_front else own, ["get", sid])
+
+
+@departure("stored-before-the-head")
+def _stored_before_the_head(scenario: Scenario, story: Story) -> None:
+    verbs = scenario.verbs
+    if "head" not in verbs or "set" not in verbs[verbs.index("head") :]:
+        return
+    calls = story.steps[0]["calls"]
+    if live(scenario):
+        written = scenario.options["resave"] or "set" in verbs[: verbs.index("head")]
+        calls.insert(-1, ["set" if written else "touch", SID])
+    elif uninitialized(scenario) or "set" in verbs[: verbs.index("head")]:
+        calls.append(calls[-1])
+
+
+@departure("stream-of-a-new-session")
+def _too_late(scenario: Scenario, story: Story) -> None:
+    if scenario.action != "modified after the head" or live(scenario) or uninitialized(scenario):
+        return
+    for sid in list(story.steps[0]["records"]):
+        if sid.startswith("id-"):
+            drop(story, sid)
+
+
+@departure("touch-moves-the-end-alone")
+def _touch_moves_the_end_alone(scenario: Scenario, story: Story) -> None:
+    """A touch writes nothing into the record, so the end that stands in it is that of the last write."""
+    before = {} if story.record is None else dict.fromkeys(VISITORS[scenario.visitor].sids, json.loads(story.record))
+    for position, step in enumerate(story.steps):
+        for sid, record in step["records"].items():
+            verbs = {call[0] for call in step["calls"] if call[1] == sid}
+            if "touch" in verbs and "set" not in verbs:
+                record["data"] = before[sid]
+        seen = step["saw"][0] if step["saw"] else None
+        if isinstance(seen, dict) and seen["id"] in before:
+            end = before[seen["id"]]["cookie"]["expires"]
+            seen["cookie"]["expires"] = end
+            if end is not None:
+                seen["cookie"]["maxAge"] = round((datetime.fromisoformat(end).timestamp() - now(position)) * 1000)
+        before = {sid: record["data"] for sid, record in step["records"].items()}
+
+
+@departure("ttl-in-every-store")
+def _life_without_end(scenario: Scenario, story: Story) -> None:
+    for step in story.steps:
+        for record in step["records"].values():
+            if record["life"] is None:
+                record["life"] = round(DAY * 1000) - record["idle"]
+
+
+@departure("max-age-beside-expires")
+def _max_age(scenario: Scenario, story: Story) -> None:
+    for position, step in enumerate(story.steps):
+        for cookie in step["cookies"]:
+            attributes = cookie["attributes"]
+            if "Expires" in attributes and "Max-Age" not in attributes:
+                left = parsedate_to_datetime(attributes["Expires"]).timestamp() - now(position)
+                attributes["Max-Age"] = str(min(max(0, math.ceil(left)), 400 * 86_400))
+
+
+@departure("caches-are-told")
+def _caches(scenario: Scenario, story: Story) -> None:
+    for verbs, step in zip(scenario.steps, story.steps, strict=True):
+        until_head = verbs[: verbs.index("head")] if "head" in verbs else verbs
+        if "no session" not in step["saw"] and (step["cookies"] or LOOKS & set(until_head)):
+            step["caches"] = ["Cookie", "no-store" if step["cookies"] else None]

@@ -1,0 +1,90 @@
+"""The real express-session, in a process of Node that lives as long as the tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+
+from tests.differential.outcome import Step, cookie_of
+from tests.differential.scenarios import Scenario, Visitor
+
+HERE = Path(__file__).parent
+MODULES = HERE.parent / "node" / "node_modules"
+
+#: No answer for this long, in seconds, means that Node is not coming back.
+PATIENCE = 60.0
+
+
+class Node:
+    """A script that reads lines of JSON and answers each with one."""
+
+    def __init__(self, script: str) -> None:
+        node = shutil.which("node")
+        if node is None or not MODULES.is_dir():
+            pytest.fail("these tests run express-session: `make test` installs it, or run `sh tests/install.sh`")
+        self._process = subprocess.Popen([node, HERE / script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, question: Any) -> Any:
+        """Return the answer to ``question``."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timer = Timer(PATIENCE, process.kill)
+        timer.start()
+        try:
+            process.stdin.write(json.dumps(question) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        finally:
+            timer.cancel()
+        assert line, "Node has ended, or did not answer in time"
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate(timeout=PATIENCE)
+
+
+class Story:
+    """What came of a scenario with express-session."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        #: The record that was there before, as express-session wrote it; None if there was none.
+        self.record: str | None = answer["record"]
+        self.steps: list[Step] = answer["steps"]
+        #: Which cookies the browser had, where that is told otherwise than by the scenario.
+        self.cookies = Visitor()
+        for step in self.steps:
+            if "cookies" in step:
+                step["cookies"] = [cookie_of(line) for line in step["cookies"]]
+
+
+class Express:
+    """Runs scenarios with express-session, each once."""
+
+    def __init__(self) -> None:
+        self._node = Node("express.js")
+        self._stories: dict[str, Story] = {}
+
+    def run(self, scenarios: Iterable[Scenario]) -> None:
+        """Run those of ``scenarios`` that were not run yet."""
+        new = {each.key: each for each in scenarios if each.key not in self._stories}
+        if new:
+            answers = self._node.ask([each.for_node() for each in new.values()])
+            self._stories.update(zip(new, map(Story, answers), strict=True))
+
+    def __getitem__(self, scenario: Scenario) -> Story:
+        if scenario.key not in self._stories:
+            self.run([scenario])
+        return self._stories[scenario.key]
+
+    def close(self) -> None:
+        """End the process."""
+        self._node.close()
