@@ -1,0 +1,1 @@
+"""The same stories told to the real express-session and to holdfast."""

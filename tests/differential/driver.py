@@ -247,12 +247,12 @@ def _set_same(request: Request) -> None:
 
 #: What a handler can do; express.js has the same words.
 VERBS: dict[str, Callable[[Request], Any]] = {
-    "look": lambda request: request.session.get("n") and None,
+    "look": lambda request: request.session.get("n"),
     "set": lambda request: request.session.update(n=request.session.get("n", 0) + 1),
     "set same": _set_same,
     "nest": _nest,
     "revert": _revert,
-    "delete": lambda request: request.session.pop("n", None) and None,
+    "delete": lambda request: request.session.pop("n", None),
     "delete all": lambda request: request.session.clear(),
     "save": lambda request: request.session.save(),
     "reload": lambda request: request.session.reload(),
@@ -260,7 +260,7 @@ VERBS: dict[str, Callable[[Request], Any]] = {
     "destroy": lambda request: request.session.destroy(),
     "touch": lambda request: request.session.touch(),
     "null": lambda request: request.scope.update(session=None),
-    "remove": lambda request: request.scope.pop("session") and None,
+    "remove": lambda request: request.scope.pop("session"),
     "max age": lambda request: setattr(request.session.cookie, "max_age", 7200),
     "no max age": lambda request: setattr(request.session.cookie, "max_age", None),
     "expires": lambda request: setattr(request.session.cookie, "expires", moment(request.clock() + 7200)),
@@ -400,7 +400,7 @@ async def respond(
             for verb in verbs:
                 try:
                     answer = VERBS[verb](request)
-                    if answer is not None:
+                    if hasattr(answer, "__await__"):
                         await answer
                 except SessionGone:
                     saw.append("gone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -55,15 +56,26 @@ class Node:
 class Story:
     """What came of a scenario with express-session."""
 
-    def __init__(self, answer: dict[str, Any]) -> None:
+    #: Which cookies the browser had, where a prediction starts from another scenario.
+    cookies: Visitor
+    #: All stories, for a prediction that needs another one.
+    express: Express
+
+    def __init__(self, record: str | None, steps: list[Step]) -> None:
         #: The record that was there before, as express-session wrote it; None if there was none.
-        self.record: str | None = answer["record"]
-        self.steps: list[Step] = answer["steps"]
-        #: Which cookies the browser had, where that is told otherwise than by the scenario.
-        self.cookies = Visitor()
-        for step in self.steps:
-            if "cookies" in step:
-                step["cookies"] = [cookie_of(line) for line in step["cookies"]]
+        self.record = record
+        self.steps = steps
+
+    def copy(self) -> Story:
+        """Return a story that can be changed."""
+        return Story(self.record, marshal.loads(marshal.dumps(self.steps, 2)))
+
+
+def _story(answer: dict[str, Any]) -> Story:
+    for step in answer["steps"]:
+        if "cookies" in step:
+            step["cookies"] = [cookie_of(line) for line in step["cookies"]]
+    return Story(**answer)
 
 
 class Express:
@@ -78,7 +90,7 @@ class Express:
         new = {each.key: each for each in scenarios if each.key not in self._stories}
         if new:
             answers = self._node.ask([each.for_node() for each in new.values()])
-            self._stories.update(zip(new, map(Story, answers), strict=True))
+            self._stories.update(zip(new, map(_story, answers), strict=True))
 
     def __getitem__(self, scenario: Scenario) -> Story:
         if scenario.key not in self._stories:
