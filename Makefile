@@ -28,7 +28,7 @@ help:
 	@$(BIN)/pip install --quiet --editable '.[demo]'
 	@touch $@
 
-.venv/dev: pyproject.toml tests/install.sh | .venv/bin/python
+.venv/dev: pyproject.toml tests/install.sh tests/node/package.json | .venv/bin/python
 	@echo "setting up (once; a minute or two) ..."
 	@$(BIN)/pip install --quiet --editable '.[all]' --group test --group check --group docs --group bench
 	@sh tests/install.sh

@@ -2,22 +2,17 @@
 # Installs what the tests need and pip cannot bring. Needs root or sudo only where something is missing.
 set -eu
 
-missing=""
 have() { command -v "$1" >/dev/null 2>&1; }
-
+have_nginx() { have nginx || [ -x /usr/sbin/nginx ]; }
+node_is_new_enough() { have node && node -e 'process.exit(parseInt(process.versions.node, 10) < 18 ? 1 : 0)'; }
+missing=""
 have chromium || have chromium-browser || have google-chrome || missing="$missing chromium"
-
-have node || missing="$missing nodejs"
-
+node_is_new_enough || missing="$missing nodejs"
+have npm || missing="$missing npm"
 have curl || missing="$missing curl"
+have_nginx || missing="$missing nginx"
 
-no_nginx=""
-have nginx || [ -x /usr/sbin/nginx ] || no_nginx=yes
-[ -z "$no_nginx" ] || missing="$missing nginx"
-
-[ -z "$missing" ] && exit 0
-
-if have apt-get; then
+if [ -n "$missing" ] && have apt-get; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
     if [ -z "$sudo" ] || have sudo; then
@@ -26,23 +21,25 @@ if have apt-get; then
         $sudo apt-get update -qq >/dev/null
         # shellcheck disable=SC2086
         $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
-        # The tests start an nginx of their own; the one that Debian starts on port 80 would only be in somebody's way.
-        if [ -n "$no_nginx" ] && [ -d /run/systemd/system ]; then
-            $sudo systemctl disable --quiet --now nginx || true
-        fi
-        exit 0
+        # The tests start servers of their own; those that Debian starts would only be in somebody's way.
+        case "$missing" in *nginx*)
+            [ ! -d /run/systemd/system ] || $sudo systemctl disable --quiet --now nginx || true
+        esac
+        missing=""
     fi
 fi
 
-case "$missing" in *nodejs*)
-    echo "The tests compare with the real JSON.stringify: please install Node.js 18 or newer, then run this again." >&2
+if ! node_is_new_enough || ! have npm; then
+    echo "The tests compare with the real express-session: please install Node.js 18 or newer, with npm, then run this again." >&2
     exit 1
-esac
+fi
 
-case "$missing" in *curl*|*nginx*)
+if ! have curl || ! have_nginx; then
     echo "The tests serve behind a real nginx and visit it with curl: please install both, then run this again." >&2
     exit 1
-esac
+fi
+
+npm install --prefix tests/node --no-package-lock --no-audit --no-fund --silent
 
 # No apt, and no browser: Playwright brings its own.
-.venv/bin/playwright install chromium
+case "$missing" in *chromium*) .venv/bin/playwright install chromium ;; esac

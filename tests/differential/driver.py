@@ -155,7 +155,9 @@ class Jar:
 
     def header(self, secure: bool) -> str:
         """Return the Cookie header of a request."""
-        sent = [each for each in self._cookies.values() if (secure or not each["secure"]) and each["ends"] > self._clock()]
+        sent = [
+            each for each in self._cookies.values() if (secure or not each["secure"]) and each["ends"] > self._clock()
+        ]
         sent.sort(key=lambda cookie: -len(cookie["path"]))
         return "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in sent)
 
@@ -273,6 +275,9 @@ VERBS: dict[str, Callable[[Request], Any]] = {
     "view": lambda request: request.saw.append(view(request.scope.get("session"))),
     "put an object": lambda request: request.scope.update(session={}),
     "put a cycle": lambda request: request.session.update(cycle=request.session),
+    "put what JSON cannot hold": lambda request: request.session.update(n=object()),
+    "put no cookie": lambda request: setattr(request.session, "cookie", None),
+    "reload and wait for nothing": lambda request: request.session.reload().close(),
 }
 
 

@@ -65,8 +65,9 @@ const VERBS = {
   // What stops express-session.
   'put an object': req => { req.session = {} },
   'put a cycle': req => { req.session.cycle = req.session },
-  'put a bigint': req => { req.session.n = 1n },
-  'put no cookie': req => { req.session.cookie = null }
+  'put what JSON cannot hold': req => { req.session.n = 1n },
+  'put no cookie': req => { req.session.cookie = null },
+  'reload and wait for nothing': req => { req.session.reload() }
 }
 
 function called (session, verb) {
@@ -231,7 +232,11 @@ async function run (scenario) {
           saw.push(error.message === 'failed to load session' ? 'gone' : String(error))
         }
       }
-      res.end('ok')
+      try {
+        res.end('ok')
+      } catch (error) {
+        res.end(String(error)) // As the error handler of express does.
+      }
     })
     const cookie = jar.header(scenario.secure)
     const response = await fetch(scenario.path, { ...scenario.headers, ...(cookie && { cookie }) }, scenario.patience)

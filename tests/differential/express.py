@@ -30,7 +30,9 @@ class Node:
         node = shutil.which("node")
         if node is None or not MODULES.is_dir():
             pytest.fail("these tests run express-session: `make test` installs it, or run `sh tests/install.sh`")
-        self._process = subprocess.Popen([node, HERE / script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [node, HERE / script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def ask(self, question: Any) -> Any:
         """Return the answer to ``question``."""
@@ -96,6 +98,13 @@ class Express:
         if scenario.key not in self._stories:
             self.run([scenario])
         return self._stories[scenario.key]
+
+    def end_of(self, scenario: Scenario, verb: str) -> str | None:
+        """Return how a request ends in which the handler does ``verb``: "hang", "crash", or None if it is answered."""
+        question = scenario.for_node(patience=300) | {"steps": [[verb]]}
+        (answer,) = self._node.ask([question])
+        end: str | None = answer["steps"][0].get("end")
+        return end
 
     def close(self) -> None:
         """End the process."""

@@ -32,7 +32,9 @@ DATA = {"n": 1, "cart": {"items": [1, 2]}, "name": "Zoë", "9": [], "done": None
 #: The sixteen that decide when something is stored and sent, as express-session calls them.
 OPTIONS = [
     {"resave": resave, "saveUninitialized": uninitialized, "rolling": rolling, "unset": unset}
-    for resave, uninitialized, rolling, unset in product((False, True), (False, True), (False, True), ("keep", "destroy"))
+    for resave, uninitialized, rolling, unset in product(
+        (False, True), (False, True), (False, True), ("keep", "destroy")
+    )
 ]
 #: Any two of the four options meet in each of their combinations here.
 PAIRS = [OPTIONS[number] for number in (0b0000, 0b0111, 0b1011, 0b1101, 0b1110)]
@@ -129,7 +131,9 @@ VISITORS: dict[str, Visitor] = {
     "tampered": Visitor(_TAMPERED, sids=(SID,)),
     "expired": Visitor(encoded(SID), sids=(SID,), age=90_000),
     "new, with other cookies": Visitor(others=(("theme", "dark"), ("connect.sidx", encoded(SID))), sids=(SID,)),
-    "existing, with other cookies": Visitor(encoded(SID), sids=(SID,), live=True, others=(("theme", "dark"), ("a", "%"))),
+    "existing, with other cookies": Visitor(
+        encoded(SID), sids=(SID,), live=True, others=(("theme", "dark"), ("a", "%"))
+    ),
     "signed last year": Visitor(encoded(SID, SECRETS[1]), sids=(SID,), live=True),
     "signed by another": Visitor(encoded(SID, "the secret of another site, long enough"), sids=(SID,)),
     "quoted": Visitor(f'"{encoded(SID)}"', sids=(SID,), live=True),
@@ -314,33 +318,42 @@ class Scenario:
         return replace(self, **changes)
 
 
+CORE = ("new", "existing")
+
+
 def _all() -> Iterator[Scenario]:
-    core = ("new", "existing")
     # Every rule of when something is stored and sent.
-    for visitor, action, cookie, options in product(core, ACTIONS, ("plain", "max age"), OPTIONS):
+    for visitor, action, cookie, options in product(CORE, ACTIONS, ("plain", "max age"), OPTIONS):
         yield Scenario(visitor, action, cookie, options=options)
-    # Every visitor.
-    for visitor, action in product(VISITORS, ACTIONS):
-        if visitor not in core:
-            for number, options in enumerate(PAIRS):
-                yield Scenario(visitor, action, ("plain", "max age")[number % 2], options=options)
-    # Every cookie, by every way a request can come.
-    for visitor, action, cookie in product(core, ACTIONS, COOKIES):
-        if cookie == "over at once" and action not in WRITTEN_ONCE:
-            continue
-        of_transport = str((COOKIES[cookie].express or {"secure": "default"}).get("secure", ""))
-        for transport, options in zip(TRANSPORTS, PAIRS, strict=True):
-            if of_transport or transport in ("http", "https, then http"):
-                yield Scenario(visitor, action, cookie, transport, options)
+    # Every other visitor.
+    for visitor, action, number in product(VISITORS, ACTIONS, range(len(PAIRS))):
+        yield Scenario(visitor, action, ("plain", "max age")[number % 2], options=PAIRS[number])
     # Two requests at once.
     for action, cookie, options in product(RACES, ("plain", "max age"), OPTIONS):
         yield Scenario("existing", action, cookie, options=options)
     # What each side does when it is told nothing.
-    for visitor, action in product(core, ACTIONS):
+    for visitor, action in product(CORE, ACTIONS):
         yield Scenario(visitor, action, "default", "https", options={})
-    # Which requests have a session at all.
-    for visitor, action, path in product(core, ("looked at", "modified"), ("/", "/app", "/app/", "/application", "/x?/app")):
-        for cookie, options in product(("plain", "attributes"), PAIRS):
+    yield from _all_cookies()
+    yield from _all_paths()
+
+
+def _all_cookies() -> Iterator[Scenario]:
+    """Every cookie, by every way of coming that makes a difference to it."""
+    for visitor, action, cookie in product(CORE, ACTIONS, COOKIES):
+        if cookie == "over at once" and action not in WRITTEN_ONCE:
+            continue
+        by_transport = (COOKIES[cookie].express or {"secure": "by default"}).get("secure")
+        for transport, options in zip(TRANSPORTS, PAIRS, strict=True):
+            if by_transport or transport in ("http", "https, then http"):
+                yield Scenario(visitor, action, cookie, transport, options)
+
+
+def _all_paths() -> Iterator[Scenario]:
+    """Which requests have a session at all."""
+    paths = ("/", "/app", "/app/", "/application", "/x?/app")
+    for visitor, action, path, cookie in product(CORE, ("looked at", "modified"), paths, ("plain", "attributes")):
+        for options in PAIRS:
             yield Scenario(visitor, action, cookie, options=options, path=path)
 
 
