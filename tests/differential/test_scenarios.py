@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "departures.md"
 PLAINLY = Way()
 #: The same result must come of a store that waits, and of handlers that look at nothing but what they are after.
 OTHERWISE = Way(waiting=True, quiet=True)
-EVERY = 5
+EVERY = 7
 
 #: What was predicted, by scenario. The last tests look at all of them.
 PREDICTED: dict[str, list[Step]] = {}
