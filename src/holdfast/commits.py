@@ -61,6 +61,7 @@ class Commits:
         if operation is Operation.TOUCH:
             there = yield from self._border.ask(store.touch, plan.sid, plan.ttl)
             session._renewed = True
+            session._ends = self._options.clock() + plan.ttl
             return plan if there else self.gone(session, plan)
         if operation is Operation.DELETE:
             return (yield from self._delete(store, session, plan))
@@ -83,7 +84,7 @@ class Commits:
                 session._id = yield from self._make_id(session)
             if (yield from self._border.ask(store.create, session._id, plan.payload, plan.ttl)):
                 self._events.tell(Happening.CREATED, session._id)
-                session.stored_as(session._id, plan.payload, plan.cookie)
+                session.stored_as(session._id, plan.payload, plan.cookie, plan.ttl)
                 return plan
             session._id = None
         raise SessionError("genid returned ids that are in use already; it must return a new one each time")
@@ -103,9 +104,9 @@ class Commits:
                 return (yield from self._create(store, session, plan))
             return self.gone(session, plan)
         if written is plan:
-            session.stored_as(plan.sid, plan.payload, plan.cookie)
+            session.stored_as(plan.sid, plan.payload, plan.cookie, plan.ttl)
         else:
-            session.adopt(plan.sid, written.payload)
+            session.adopt(plan.sid, written.payload, written.ttl)
         self._events.tell(Happening.SAVED, plan.sid)
         return written
 
@@ -120,7 +121,7 @@ class Commits:
             plan = taken
             yield from self._create(store, session, plan)
             yield from self._border.ask(store.delete, old_sid)
-            session.adopt(session.sid(), plan.payload)
+            session.adopt(session.sid(), plan.payload, plan.ttl)
         else:
             yield from self._border.ask(store.delete, old_sid)
             yield from self._create(store, session, plan)

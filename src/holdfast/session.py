@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
 from copy import deepcopy
 from enum import Enum
+from math import isfinite
 from typing import Any, Protocol, SupportsIndex
 
-from holdfast.attributes import SessionCookie
+from holdfast.attributes import SessionCookie, iso
 from holdfast.errors import SessionEnded, SessionError
 from holdfast.facts import Facts
 from holdfast.merge import merge
@@ -217,7 +218,11 @@ class Session(dict[str, JSON]):
         """The attributes of this session's cookie. Changing one counts as a change of the session."""
         self.mark_accessed()
         if self._cookie is None:
-            self._cookie = SessionCookie(self.cookie_attributes(), self._backing.now, self.writable)
+            attributes = self.cookie_attributes()
+            if isfinite(self._ends) and self._ends and attributes.get("expires") is not None:
+                # A touch moves the end of the record, and not what is written in it.
+                attributes = {**attributes, "expires": iso(self._ends)}
+            self._cookie = SessionCookie(attributes, self._backing.now, self.writable)
         return self._cookie
 
     @property
@@ -267,6 +272,7 @@ class Session(dict[str, JSON]):
         self._intent = Intent.REGENERATE
         self._kept = kept
         self._id = None
+        self._ends = 0.0
         self._cookie = None
         self._cookie_stored = None
 
@@ -437,19 +443,20 @@ class Session(dict[str, JSON]):
         self._intent = Intent.KEEP
         self._kept = self._touched = self._written = self._told = False
 
-    def adopt(self, sid: str, payload: bytes) -> None:
+    def adopt(self, sid: str, payload: bytes, ttl: float) -> None:
         """Be what ``payload`` says, which was just written under ``sid``: ours, joined with what others changed."""
         contents = decode(payload)
         assert contents is not None
         dict.clear(self)
         dict.update(self, contents.data)
         self._system = contents.system
-        self.stored_as(sid, payload, contents.cookie)
+        self.stored_as(sid, payload, contents.cookie, ttl)
 
-    def stored_as(self, sid: str, payload: bytes, cookie: dict[str, JSON] | None) -> None:
-        """Note that the store has ``payload`` under ``sid`` now, and nothing is left to commit."""
+    def stored_as(self, sid: str, payload: bytes, cookie: dict[str, JSON] | None, ttl: float) -> None:
+        """Note that the store has ``payload`` under ``sid`` now, for ``ttl`` seconds, and nothing is left to commit."""
         self._id = self._loaded = sid
         self._payload = payload
+        self._ends = self._backing.now() + ttl
         self._cookie_stored = cookie
         self._cookie = None
         self._intent = Intent.KEEP

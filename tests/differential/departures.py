@@ -283,6 +283,10 @@ def _renewed(scenario: Scenario, story: Story) -> None:
     if {"null", "remove"} & set(verbs) and record is not None:
         renew(record["data"]["cookie"])
         record["life"] = record["data"]["cookie"]["originalMaxAge"]
+        for seen in story.steps[1]["saw"]:
+            renew(seen["cookie"])
+            if seen["cookie"]["maxAge"] is not None:
+                seen["cookie"]["maxAge"] -= 10_000
 
 
 @departure("nothing-is-not-saved")
@@ -434,17 +438,11 @@ def _touch_moves_the_end_alone(scenario: Scenario, story: Story) -> None:
     before = {} if story.record is None else dict.fromkeys(VISITORS[scenario.visitor].sids, json.loads(story.record))
     if "other writes" in scenario.verbs:
         before[SID] = {**before[SID], "other": 1}
-    for position, step in enumerate(story.steps):
+    for step in story.steps:
         for sid, record in step["records"].items():
             verbs = {call[0] for call in step["calls"] if call[1] == sid}
             if "touch" in verbs and "set" not in verbs:
                 record["data"] = before[sid]
-        seen = step["saw"][0] if step["saw"] else None
-        if isinstance(seen, dict) and seen["id"] in before:
-            end = before[seen["id"]]["cookie"]["expires"]
-            seen["cookie"]["expires"] = end
-            if end is not None:
-                seen["cookie"]["maxAge"] = round((datetime.fromisoformat(end).timestamp() - now(position)) * 1000)
         before = {sid: record["data"] for sid, record in step["records"].items()}
 
 

@@ -17,7 +17,6 @@ import pytest
 
 from tests.differential.driver import Way, run
 from tests.differential.express import Express
-from tests.differential.known_bugs import known_bug
 from tests.differential.outcome import Step
 from tests.differential.scenarios import OPTIONS, Scenario
 
@@ -188,8 +187,7 @@ def test_row(row: Row, express: Express) -> None:
     for case, scenario in variants(row):
         assert decision(express[scenario].steps[0]) == row.express(case), f"express-session: {case}"
         ours = decision(asyncio.run(holdfast(scenario)))
-        if not known_bug(scenario):
-            assert ours == (row.holdfast or row.express)(case), f"holdfast: {case}"
+        assert ours == (row.holdfast or row.express)(case), f"holdfast: {case}"
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.holdfast], ids=lambda row: row.name.replace(" ", "-"))

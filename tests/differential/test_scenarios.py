@@ -13,7 +13,6 @@ import pytest
 from tests.differential.departures import EXPLAINED, names, predict, without_views
 from tests.differential.driver import Way, run
 from tests.differential.express import Express
-from tests.differential.known_bugs import KNOWN_BUGS, known_bug
 from tests.differential.outcome import Step, difference
 from tests.differential.scenarios import SCENARIOS, Scenario
 
@@ -26,8 +25,6 @@ EVERY = 7
 
 #: What was predicted, by scenario. The last tests look at all of them.
 PREDICTED: dict[str, list[Step]] = {}
-#: Which scenarios of a known bug are unlike the prediction.
-UNLIKE: dict[str, set[str]] = {name: set() for name in KNOWN_BUGS}
 
 
 def predicted(scenario: Scenario, express: Express) -> tuple[str | None, list[Step]]:
@@ -47,12 +44,8 @@ def compare(scenarios: list[Scenario], express: Express) -> None:
             if number % EVERY == 0:
                 pairs.append((without_views(scenario, expected), await run(scenario, record, OTHERWISE)))
             for wanted, actual in pairs:
-                if wanted == actual:
-                    continue
-                bug = known_bug(scenario)
-                if bug is None:
+                if wanted != actual:
                     pytest.fail(f"{scenario}\n{difference(wanted, actual)}", pytrace=False)
-                UNLIKE[bug].add(scenario.key)
 
     asyncio.run(holdfast())
 
@@ -93,12 +86,3 @@ def test_names_of_rows_are_unique() -> None:
     """A name says which row is meant."""
     rows = re.findall(r"^\| `([a-z0-9-]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE)
     assert len(rows) == len(set(rows)) > len(names())
-
-
-@pytest.mark.parametrize("bug", KNOWN_BUGS)
-def test_a_known_bug_is_there(bug: str, express: Express) -> None:
-    """A bug that is fixed leaves the list."""
-    scenarios = [each for each in chain.from_iterable(SCENARIOS.values()) if known_bug(each) == bug]
-    if not UNLIKE[bug]:
-        compare(scenarios, express)
-    assert UNLIKE[bug], "fixed: remove it from known_bugs.py"
