@@ -191,6 +191,22 @@ class ByCookie:
         return [cookie_of(line) for line in lines]
 
 
+class ByHeader:
+    """In a header, both ways; the browser, a program now, keeps the token that it was given last."""
+
+    options: dict[str, Any] = {"transport": "header"}
+
+    def request(self, jar: Jar, secure: bool) -> Headers:
+        token = jar.header(secure).partition("=")[2]
+        return [(b"x-session-token", token.encode("latin-1"))] if token else []
+
+    def response(self, jar: Jar, headers: Headers) -> list[dict[str, Any]]:
+        tokens = [value.decode("latin-1") for name, value in headers if name == b"x-session-token"]
+        for token in tokens:
+            jar.take(f"connect.sid={token}; Path=/" if token else "connect.sid=; Path=/; Max-Age=0")
+        return [{"value": token} for token in tokens]
+
+
 # Handlers -------------------------------------------------------------------------------------------------------------
 
 

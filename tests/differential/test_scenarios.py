@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.differential.departures import EXPLAINED, names, predict, without_views
-from tests.differential.driver import Way, run
+from tests.differential.driver import ByHeader, Way, run
 from tests.differential.express import Express
 from tests.differential.outcome import Step, difference
 from tests.differential.scenarios import SCENARIOS, Scenario
@@ -22,6 +22,17 @@ PLAINLY = Way()
 #: The same result must come of a store that waits, and of handlers that look at nothing but what they are after.
 OTHERWISE = Way(waiting=True, quiet=True)
 EVERY = 7
+#: Nor does it matter how the token travels. A header has one token, and no path that could set two apart.
+BY_HEADER = Way(ByHeader())
+ONE_TOKEN = ("new", "existing", "unknown", "tampered", "expired", "signed last year", "signed by another")
+
+
+def goes_by_header(scenario: Scenario) -> bool:
+    """Tell whether the same is to be expected of ``scenario`` where the token travels in a header."""
+    return (
+        scenario.visitor in ONE_TOKEN and scenario.cookie in ("plain", "max age") and "path /app" not in scenario.verbs
+    )
+
 
 #: What was predicted, by scenario. The last tests look at all of them.
 PREDICTED: dict[str, list[Step]] = {}
@@ -43,11 +54,25 @@ def compare(scenarios: list[Scenario], express: Express) -> None:
             pairs = [(expected, await run(scenario, record, PLAINLY))]
             if number % EVERY == 0:
                 pairs.append((without_views(scenario, expected), await run(scenario, record, OTHERWISE)))
+            if goes_by_header(scenario) and number % 2:
+                pairs.append((in_headers(expected), await run(scenario, record, BY_HEADER)))
             for wanted, actual in pairs:
                 if wanted != actual:
                     pytest.fail(f"{scenario}\n{difference(wanted, actual)}", pytrace=False)
 
     asyncio.run(holdfast())
+
+
+def in_headers(steps: list[Step]) -> list[Step]:
+    """Return what is expected where the token travels in a header instead of a cookie."""
+    return [
+        {
+            **step,
+            "cookies": [{"value": cookie["value"]} for cookie in step["cookies"]],
+            "caches": [step["caches"][0] and "X-Session-Token", step["caches"][1]],
+        }
+        for step in steps
+    ]
 
 
 @pytest.mark.parametrize(("visitor", "action"), SCENARIOS, ids=lambda value: value.replace(" ", "-").replace(",", ""))
