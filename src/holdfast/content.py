@@ -48,8 +48,8 @@ class Content(Protocol):
     def open(self, header: bytes) -> tuple[list[Held], int]:
         """Return what a Cookie header holds, and how many cookies of our name we did not make. No input raises."""
 
-    def write(self, sid: str, record: Record, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
-        """Return the Set-Cookie values that give the browser ``record``. Raises CookieTooLarge."""
+    def write(self, sid: str, pocket: Pocket, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
+        """Return the Set-Cookie values that give the browser what ``pocket`` has of ``sid``. Raises CookieTooLarge."""
 
     def expire(self, stored: dict[str, JSON]) -> tuple[str, ...]:
         """Return the Set-Cookie values that take it away."""
@@ -152,7 +152,10 @@ class SealedCookie:
                 found.append(Held(envelope.sid, Record(envelope.payload, envelope.expires_at), unsealed.current))
         return found, len(raws) - len(found)
 
-    def write(self, sid: str, record: Record, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
+    def write(self, sid: str, pocket: Pocket, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
+        record = pocket.load(sid)
+        if record is None:
+            return self.expire(stored)
         envelope = msgspec.msgpack.encode(_Envelope(sid, record.expires_at, record.payload))
         value = "c." + self._sealer.seal(envelope, self._context)
         _check_size(len(self._name) + len(value), record.payload)
@@ -194,9 +197,11 @@ class CookieSession:
                 return Held(secrets.token_urlsafe(24), Record(payload, math.inf), position == 0)
         return None
 
-    def write(self, sid: str, record: Record, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
-        contents = decode(record.payload)
-        assert contents is not None, "we have just written it"
+    def write(self, sid: str, pocket: Pocket, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
+        record = pocket.load(sid)
+        contents = None if record is None else decode(record.payload)
+        if record is None or contents is None:
+            return self.expire(stored)
         bare = encode(Contents(contents.data, None, contents.system))
         value = b64encode(bare).decode("ascii")
         _check_size(len(self._name) + len(value), record.payload)

@@ -86,9 +86,9 @@ class Sessions:
         self._content: Content | None = None
         if isinstance(self.store, Carried):
             self._content = make_content(self.options, self.store.form)
-        carrier = self._content or self._transport
+        self._carrier = self._content or self._transport
         #: The header of a request that says whose session it is, and the one of a response, as ASGI spells them.
-        self.reads, self.writes = carrier.reads, carrier.writes
+        self.reads, self.writes = self._carrier.reads, self._carrier.writes
         self._genid = self.options.genid
         self._extends = self.options.extends
         self._trust = trust_in(self.options.proxy)
@@ -362,18 +362,14 @@ class Sessions:
 
     def _for_browser(self, session: Session, browser: Browser, cookie: dict[str, JSON]) -> tuple[str, ...]:
         """Return the values of the header that gives the browser its session, or takes it away."""
-        carrier = self._content or self._transport
         if browser is Browser.SEND:
             session._promised = cookie
         try:
             if browser is Browser.EXPIRE:
-                return carrier.expire(cookie)
-            if self._content is None or session._pocket is None:
-                return self._transport.write(session.sid(), cookie, self._clock())
-            record = session._pocket.load(session.sid())
-            if record is None:
-                return self._content.expire(cookie)
-            return self._content.write(session.sid(), record, cookie, self._clock())
+                return self._carrier.expire(cookie)
+            if self._content is not None and session._pocket is not None:
+                return self._content.write(session.sid(), session._pocket, cookie, self._clock())
+            return self._transport.write(session.sid(), cookie, self._clock())
         except ValueError:
             self._events.tell(Happening.CORRUPT, session._loaded, "the attributes of its cookie cannot be sent")
             return ()
