@@ -111,7 +111,7 @@ class Pocket:
 
 def make_content(options: Options, form: str) -> Content:
     """Return the transport for sessions in cookies of this form."""
-    for name, usual in (("transport", "cookie"), ("token", "signed")):
+    for name, usual in (("transport", "cookie"), ("token", "signed"), ("codec", None), ("hash_ids", False)):
         if getattr(options, name) != usual:
             problem = f"{getattr(options, name)!r} with cookie://, where the session itself travels"
             raise InvalidOption(name, problem, "Leave it out, or keep the sessions in a store on the server.")

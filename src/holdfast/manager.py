@@ -13,6 +13,7 @@ from typing import Any, TypeVar, Unpack
 
 from holdfast import dual, lifecycle, stores
 from holdfast.border import Border
+from holdfast.coded import CodedStore
 from holdfast.commits import Commits
 from holdfast.content import Content, Pocket, make_content
 from holdfast.dual import Steps
@@ -77,6 +78,8 @@ class Sessions:
         self._clock = self.options.clock
         self.store: Any = stores.from_url(store, self._clock) if isinstance(store, str) else store
         _check_store(self.store)
+        if self.options.codec is not None or self.options.hash_ids:
+            self.store = CodedStore(self.store, self.options.codecs(), hash_ids=self.options.hash_ids)
         under_asyncio = self.store.asynchronous() if isinstance(self.store, dual.TwoColoured) else self.store
         self._async_store: Any = under_asyncio
         self._link: Connectable | None = self.store if isinstance(self.store, Connectable) else None

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias, TypedDict, TypeGuard
 
 from holdfast import cookies
+from holdfast.codecs import Codec
 from holdfast.errors import InvalidOption
 from holdfast.events import Event
 from holdfast.facts import RequestFacts
@@ -140,6 +141,8 @@ class OptionArguments(TypedDict, total=False):
     transport: Literal["cookie", "header", "bearer"]
     header: str
     token: Literal["signed", "encrypted"]
+    codec: Codec | Sequence[Codec] | None
+    hash_ids: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,6 +195,12 @@ class Options:
     #: How the id travels: "signed", for everybody to read, or "encrypted" (needs the extra ``encryption``). "signed":
     #: what express-session reads; the id is worthless without the signature.
     token: Literal["signed", "encrypted"] = "signed"  # noqa: S105
+    #: What stands in the store: one or several of ``holdfast.codecs``; the first writes, all read. None: JSON, which
+    #: Node shares.
+    codec: Codec | Sequence[Codec] | None = None
+    #: Whether ids stand in the store as their SHA-256, so that whoever reads it cannot be anybody. False: Node finds
+    #: the ids themselves.
+    hash_ids: bool = False
 
     def __post_init__(self) -> None:
         _check_token("name", self.name, "a cookie")
@@ -201,7 +210,7 @@ class Options:
             )
         if isinstance(self.cookie, CookieOptions):
             self.check_prefix(self.cookie)
-        for name in ("resave", "save_uninitialized", "rolling", "autosave"):
+        for name in ("resave", "save_uninitialized", "rolling", "autosave", "hash_ids"):
             _check_choice(name, getattr(self, name), (True, False))
         trust_in(self.proxy)
         _check_choice("unset", self.unset, ("keep", "destroy"))
@@ -219,6 +228,12 @@ class Options:
         if ttl is None or ttl <= 0:
             raise InvalidOption("ttl", f"{self.ttl!r} is no length of time", "Give seconds or a timedelta.")
         object.__setattr__(self, "ttl", ttl)
+        for position, codec in enumerate(self.codecs()):
+            if not all(callable(getattr(codec, verb, None)) for verb in ("encode", "decode")):
+                raise InvalidOption("codec", f"{codec!r} is no codec", "Use those of holdfast.codecs.")
+            if position == 0 and getattr(codec, "only_reads", False):
+                problem = f"a {type(codec).__name__} only reads, and the first one writes"
+                raise InvalidOption("codec", problem, "Put another codec in front of it.")
         for secret in self.secrets():
             _check_strength(secret)
 
@@ -231,6 +246,12 @@ class Options:
         if not given or None in given:
             raise InvalidOption("secret", "there is none", f"Make one with: {MAKE_SECRET}")
         return [_secret(secret) for secret in given]
+
+    def codecs(self) -> list[Codec]:
+        """Return the codecs, the writing one first; none if records are plain JSON."""
+        if self.codec is None:
+            return []
+        return list(self.codec) if isinstance(self.codec, Sequence) else [self.codec]
 
     def check_prefix(self, cookie: CookieOptions) -> None:
         """Raise InvalidOption if browsers would refuse ``cookie`` under this name (RFC 6265bis section 4.1.3)."""
