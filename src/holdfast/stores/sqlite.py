@@ -1,10 +1,6 @@
-# The table is connect-sqlite3's: sessions(sid PRIMARY KEY, expired, sess), `expired` in milliseconds as REAL, `sess`
-# as TEXT. Of the two layouts that Node applications use it is the one whose expiry is a number, so that it can be
-# indexed and compared to our clock; better-sqlite3-session-store keeps text and compares it to SQLite's clock.
-#
-# No column has a type, so a row of somebody else's may hold anything. A payload and a sid are bytes on their way in
-# and out, and TEXT in the table, where Node reads it: the casts convert without looking. And of expiries only numbers
-# count; in SQLite's order NULL is below all numbers, and the empty text above them.
+# The table is that of a store of Node's (sqlite_layout.py), and a row of somebody else's may hold anything. A payload
+# and a sid are bytes on their way in and out, and TEXT in the table, where Node reads it: the casts convert without
+# looking. And of expiries only those count that have the form of the layout.
 """Keep sessions in an SQLite file: nothing to install, safe for several processes on one machine."""
 
 from __future__ import annotations
@@ -24,6 +20,7 @@ from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.sqlite_file import SqliteFile
+from holdfast.stores.sqlite_layout import LAYOUTS
 
 __all__ = ["SqliteStore"]
 
@@ -31,35 +28,34 @@ __all__ = ["SqliteStore"]
 SCHEMA_VERSION = 1
 
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS {table} (sid PRIMARY KEY, expired, sess)",
-    "CREATE INDEX IF NOT EXISTS {index} ON {table} (expired)",
+    "CREATE TABLE IF NOT EXISTS {table} ({columns})",
+    "CREATE INDEX IF NOT EXISTS {index} ON {table} ({end})",
 )
 
 _WORDS = {
     "of_sid": "sid = CAST(? AS TEXT)",
-    "live": "expired > ? AND expired < ''",
     "payload": "CAST(coalesce(sess, '') AS BLOB)",
 }
 
 # The plus keeps SQLite from using the index on expiry: the pages go by sid.
 _PAGE = """
-    SELECT CAST(sid AS BLOB), {payload}, expired FROM {table}
+    SELECT CAST(sid AS BLOB), {payload}, {end} FROM {table}
     WHERE sid > CAST(? AS TEXT) AND typeof(sid) = 'text' AND +{live} ORDER BY sid LIMIT ?"""
 
 _STATEMENTS = {
-    "load": "SELECT {payload}, expired FROM {table} WHERE {of_sid} AND {live}",
+    "load": "SELECT {payload}, {end} FROM {table} WHERE {of_sid} AND {live}",
     "create": """
-        INSERT INTO {table} (sid, expired, sess) VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT))
-        ON CONFLICT (sid) DO UPDATE SET expired = excluded.expired, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
+        INSERT INTO {table} (sid, {end}, sess) VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT))
+        ON CONFLICT (sid) DO UPDATE SET {end} = excluded.{end}, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
     "replace": """
-        UPDATE {table} SET expired = ?, sess = CAST(? AS TEXT) WHERE {of_sid} AND {live} AND {payload} = ?""",
-    "touch": "UPDATE {table} SET expired = ? WHERE {of_sid} AND {live}",
+        UPDATE {table} SET {end} = ?, sess = CAST(? AS TEXT) WHERE {of_sid} AND {live} AND {payload} = ?""",
+    "touch": "UPDATE {table} SET {end} = ? WHERE {of_sid} AND {live}",
     "delete": "DELETE FROM {table} WHERE {of_sid} RETURNING ({live}) IS TRUE",
     "count": "SELECT count(*) FROM {table} WHERE {live}",
     "clear": "DELETE FROM {table}",
     "first page": _PAGE.replace("sid > CAST", "sid >= CAST"),
     "page": _PAGE,
-    "prune": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE expired <= ? LIMIT ?)",
+    "prune": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {over} LIMIT ?)",
 }
 
 #: How many expired rows are removed in one statement: a few milliseconds of holding the write lock.
@@ -72,6 +68,8 @@ _REPLACED, _MISSING = Replaced(), Missing()
 class SqliteStore:
     """Keeps records in the SQLite file ``path``, which is made, readable for its owner only, if there is none.
 
+    ``layout`` names the package of Node whose table it is: ``"connect-sqlite3"``, ``"better-sqlite3-session-store"`` or
+    ``"connect-session-knex"``.
     ``timeout`` is how long a statement waits for a lock, in seconds, before it raises StoreUnavailable.
     ``prune_every`` is how often, in seconds, expired rows are removed in passing; None leaves it to ``prune()``.
     Several processes on one machine may use the file at once; a network file system is not a place for it.
@@ -82,6 +80,7 @@ class SqliteStore:
         path: str | os.PathLike[str],
         *,
         table: str = "sessions",
+        layout: str = "connect-sqlite3",
         timeout: float = 5.0,
         prune_every: float | None = 300.0,
         clock: Callable[[], float] = time.time,
@@ -95,6 +94,8 @@ class SqliteStore:
             raise InvalidOption("path", f"{name!r} is not a file in an existing folder", "Make the folder first.")
         if not table.replace("_", "").isalnum() or not table.isascii():
             raise InvalidOption("table", f"{table!r} is no plain name", "Use letters, digits and underscores.")
+        if layout not in LAYOUTS:
+            raise InvalidOption("layout", f"{layout!r} is unknown", f"Use one of: {', '.join(map(repr, LAYOUTS))}.")
         if not _is_number(timeout) or not 0 < timeout < 3600:
             raise InvalidOption("timeout", f"{timeout!r} is no number of seconds", "The default is 5.")
         if prune_every is not None and (not _is_number(prune_every) or not prune_every >= 0):
@@ -102,7 +103,8 @@ class SqliteStore:
         self._prune_every = prune_every
         self._clock = clock
         self._prune_at = clock() + (prune_every or 0)
-        words = {**_WORDS, "table": f'"{table}"', "index": f'"{table}_expired"'}
+        self._layout = LAYOUTS[layout]
+        words = {**_WORDS, **self._layout.words, "table": f'"{table}"', "index": f'"{table}_expired"'}
         self._statements = {verb: statement.format(**words) for verb, statement in _STATEMENTS.items()}
         schema = tuple(statement.format(**words) for statement in _SCHEMA)
         self._file = SqliteFile(self._path, schema, SCHEMA_VERSION, timeout)
@@ -170,12 +172,13 @@ class SqliteStore:
         call(*arguments)
 
     def _load(self, key: bytes) -> Steps[Record | None]:
-        rows, _ = yield self._run("load", key, self._clock() * 1000.0)
-        return Record(rows[0][0], rows[0][1] / 1000) if rows else None
+        rows, _ = yield self._run("load", key, self._layout.moment(self._clock()))
+        return Record(rows[0][0], self._layout.seconds(rows[0][1])) if rows else None
 
     def _create(self, key: bytes, payload: bytes, ttl: float) -> Steps[bool]:
         now = self._clock()
-        _, created = yield self._run("create", key, (now + ttl) * 1000.0, payload, now * 1000.0)
+        moment = self._layout.moment
+        _, created = yield self._run("create", key, moment(now + ttl), payload, moment(now))
         if self._prune_every is not None and now >= self._prune_at:
             self._prune_at = now + self._prune_every
             self._in_passing(self._sweep, now)
@@ -183,33 +186,34 @@ class SqliteStore:
 
     def _replace(self, key: bytes, payload: bytes, ttl: float, expected: bytes) -> Steps[Replaced | Conflict | Missing]:
         now = self._clock()
-        _, replaced = yield self._run("replace", (now + ttl) * 1000.0, payload, key, now * 1000.0, expected)
+        end, at = self._layout.moment(now + ttl), self._layout.moment(now)
+        _, replaced = yield self._run("replace", end, payload, key, at, expected)
         if replaced:
             return _REPLACED
-        rows, _ = yield self._run("load", key, now * 1000.0)
+        rows, _ = yield self._run("load", key, at)
         return Conflict(rows[0][0]) if rows else _MISSING
 
     def _touch(self, key: bytes, ttl: float) -> Steps[bool]:
         now = self._clock()
-        _, touched = yield self._run("touch", (now + ttl) * 1000.0, key, now * 1000.0)
+        _, touched = yield self._run("touch", self._layout.moment(now + ttl), key, self._layout.moment(now))
         return bool(touched)
 
     def _delete(self, key: bytes) -> Steps[bool]:
-        rows, _ = yield self._run("delete", key, self._clock() * 1000.0)
+        rows, _ = yield self._run("delete", key, self._layout.moment(self._clock()))
         return bool(rows and rows[0][0])
 
     def _page(self, last: bytes | None) -> Steps[tuple[list[tuple[str, Record]], bytes | None]]:
         """Return the live records after the sid ``last``, and the sid to go on from; None if that was the end."""
         page = ("first page", b"") if last is None else ("page", last)
-        rows, _ = yield self._run_apart(*page, self._clock() * 1000.0, _PAGE_SIZE)
+        rows, _ = yield self._run_apart(*page, self._layout.moment(self._clock()), _PAGE_SIZE)
         records = []
-        for key, payload, expired in rows:
+        for key, payload, end in rows:
             with suppress(UnicodeDecodeError):
-                records.append((key.decode("utf-8", "surrogatepass"), Record(payload, expired / 1000)))
+                records.append((key.decode("utf-8", "surrogatepass"), Record(payload, self._layout.seconds(end))))
         return records, rows[-1][0] if len(rows) == _PAGE_SIZE else None
 
     def _count(self) -> Steps[int]:
-        rows, _ = yield self._run_apart("count", self._clock() * 1000.0)
+        rows, _ = yield self._run_apart("count", self._layout.moment(self._clock()))
         return int(rows[0][0])
 
     def _clear(self) -> Steps[None]:
@@ -218,14 +222,14 @@ class SqliteStore:
     def _prune(self) -> Steps[int]:
         total, removed = 0, PRUNE_BATCH
         while removed == PRUNE_BATCH:
-            _, removed = yield self._run_apart("prune", self._clock() * 1000.0, PRUNE_BATCH)
+            _, removed = yield self._run_apart("prune", self._layout.moment(self._clock()), PRUNE_BATCH)
             total += removed
         return total
 
     def _sweep(self, now: float) -> None:
         # Whoever is served at this moment has got what he asked for: it is no matter to him if this fails.
         with suppress(StoreUnavailable):
-            _, removed = self._file.execute(self._statements["prune"], now * 1000.0, PRUNE_BATCH)
+            _, removed = self._file.execute(self._statements["prune"], self._layout.moment(now), PRUNE_BATCH)
             if removed == PRUNE_BATCH:
                 self._prune_at = now
 
@@ -270,9 +274,10 @@ def from_url(url: str, clock: Callable[[], float]) -> SqliteStore:
     parts = urlsplit(url)
     if parts.netloc or not parts.path.strip("/"):
         raise InvalidOption("store", f"{url!r} names no file", 'Use "sqlite:///sessions.db" (three slashes).')
-    options = urls.options(url, "table", "timeout")
+    options = urls.options(url, "table", "layout", "timeout")
     try:
         timeout = float(options.get("timeout", "5"))
     except ValueError:
         raise InvalidOption("timeout", f"{options['timeout']!r} is no number of seconds", "The default is 5.") from None
-    return SqliteStore(unquote(parts.path[1:]), table=options.get("table", "sessions"), timeout=timeout, clock=clock)
+    names = {name: options[name] for name in ("table", "layout") if name in options}
+    return SqliteStore(unquote(parts.path[1:]), **names, timeout=timeout, clock=clock)  # type: ignore[arg-type]
