@@ -59,6 +59,8 @@ __all__ = [
     "commit",
     "examine",
     "insist",
+    "is_idle",
+    "lifetime",
     "resolve",
     "rules_for",
     "state_of",
@@ -249,6 +251,16 @@ def state_of(session: Session | None) -> State:
     if session.may_have_changed() and session.data_changed():
         return State.CHANGED
     return State.SAME
+
+
+def is_idle(session: Session) -> bool:
+    """Tell at a glance that ``session`` was loaded and left alone, so that its state is SAME. False: look closer."""
+    return (
+        session._loaded is not None
+        and not (session._written or session._exposed or session._renewed)
+        and session._cookie is None
+        and session._extends is None
+    )
 
 
 def commit(

@@ -99,6 +99,12 @@ class Sessions:
         self._border = Border(self._events)
         self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
         self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
+        #: Whether a session that was left alone is touched, and that is all.
+        self._only_touches = (
+            self._rules[State.SAME] == (Operation.TOUCH, Browser.NOTHING)
+            and self._extends is None
+            and self._content is None
+        )
         cookie = self.options.cookie
         self._prefix = cookie.path if isinstance(cookie, CookieOptions) else "/"
 
@@ -230,17 +236,16 @@ class Sessions:
 
     def commit_async(self, session: Session, released: bool = False) -> tuple[str, ...] | Awaitable[tuple[str, ...]]:
         """Do as ``commit_sync`` under asyncio; returns an awaitable if the store has to be waited for."""
-        plan = self._plan(session, released)
-        if plan is None:
-            return ()
-        if plan.operation is Operation.TOUCH and plan.browser is Browser.NOTHING and session._pocket is None:
+        if self._only_touches and not released and lifecycle.is_idle(session):
             # The hot path, without the machinery: a visitor who is known and changed nothing.
+            ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, self._clock())
             try:
-                answer = self._async_store.touch(plan.sid, plan.ttl)
+                answer = self._async_store.touch(session._loaded, ttl)
             except Exception as error:
                 raise self._border.outage(error) from error
-            return () if answer is True else dual.start(self._touched(session, plan, answer))
-        return dual.start(self._commit(self._async_store, session, plan))
+            return () if answer is True else dual.start(self._touched(session, answer))
+        plan = self._plan(session, released)
+        return () if plan is None else dual.start(self._commit(self._async_store, session, plan))
 
     def blank(self, facts: Facts) -> Session:
         """Return a new session with nothing in it, for a request that has none."""
@@ -332,9 +337,9 @@ class Sessions:
             return lifecycle.with_cookie(plan, session._promised or {})
         return None if plan.operation is Operation.NOTHING and plan.browser is Browser.NOTHING else plan
 
-    def _touched(self, session: Session, plan: Plan, answer: Any) -> Steps[tuple[str, ...]]:
+    def _touched(self, session: Session, answer: Any) -> Steps[tuple[str, ...]]:
         if not (yield from self._border.wait(answer)):
-            self._commits.gone(session, plan)
+            session.lose()
         return ()
 
     def _commit(self, store: Any, session: Session, plan: Plan, strict: bool = False) -> Steps[tuple[str, ...]]:
