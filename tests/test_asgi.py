@@ -19,7 +19,8 @@ from holdfast import (
     StoreUnavailable,
 )
 from holdfast.asgi import SessionMiddleware
-from holdfast.errors import InvalidOption, NotLoaded, SessionEnded, SessionGone, UnserialisableValue
+from holdfast.errors import InvalidOption, NotLoaded, RetriesExhausted, SessionEnded, SessionGone, UnserialisableValue
+from holdfast.merge import add, union
 from holdfast.stores.memory import MemoryStore
 from tests.asgi import Browser, handler
 from tests.conftest import SECRET, Clock
@@ -1614,3 +1615,233 @@ async def test_what_was_to_be_left_behind_decides(site: Site, keep: Any) -> None
     await site.do(lambda session: session.update(cart=[1], plan="x"))
     await site.serve(streaming(lambda session: None, lambda session: session.regenerate(keep=keep)))
     assert site.store.count() == (1 if keep is True else 0)
+
+
+# Counting, merging, looking -------------------------------------------------------------------------------------------
+
+
+async def test_incr_counts_every_request(site: Site) -> None:
+    """Fifty at once, and none is lost."""
+    await site.do(lambda session: session.update(base=1))
+
+    async def count(_: int) -> Any:
+        return (await site.do(lambda session: session.incr("n"), Browser(None, dict(site.browser.jar)))).body
+
+    answers = await asyncio.gather(*map(count, range(50)))
+    assert sorted(int(answer) for answer in answers) == list(range(1, 51))
+    assert (await site.do(dict)).body == b"{'base': 1, 'n': 50}"
+
+
+async def test_incr_of_a_new_session_is_stored_with_it(site: Site) -> None:
+    assert (await site.do(lambda session: session.incr("n", 2.5))).body == b"2.5"
+    assert (await site.do(dict)).body == b"{'n': 2.5}"
+
+
+async def test_incr_keeps_what_the_handler_changed(site: Site) -> None:
+    """Its own changes are stored with the response, as always."""
+    await site.do(lambda session: session.update(n=1))
+
+    async def work(session: Session) -> Any:
+        session["a"] = 1
+        session["n"] = 10
+        return await session.incr("n"), session["n"]
+
+    assert (await site.do(work)).body == b"(2, 11)"
+    assert (await site.do(dict)).body == b"{'n': 11, 'a': 1}"
+
+
+@pytest.mark.parametrize("value", ["1", None, True, [1]])
+async def test_incr_of_what_is_no_number_changes_nothing(site: Site, value: Any) -> None:
+    await site.do(lambda session: session.update(n=value))
+    with pytest.raises(TypeError, match=r"session\['n'\] is a"):
+        await site.do(lambda session: session.incr("n"))
+    assert (await site.do(dict)).body == repr({"n": value}).encode()
+
+
+async def test_incr_adds_a_number(site: Site) -> None:
+    with pytest.raises(TypeError, match="adds a number"):
+        await site.do(lambda session: session.incr("n", "1"))  # type: ignore[arg-type]
+
+
+async def test_incr_of_a_session_that_was_ended_says_so(site: Site) -> None:
+    await site.do(lambda session: session.update(n=1))
+
+    async def work(session: Session) -> None:
+        await site.do(lambda other: other.destroy(), Browser(None, dict(site.browser.jar)))
+        await session.incr("n")
+
+    with pytest.raises(SessionGone):
+        await site.do(work)
+
+
+async def test_functions_decide_what_becomes_of_a_key_that_both_changed(site: Site) -> None:
+    site = Site(type(site.store), merge={"seen": union, "n": add})
+    await site.do(lambda session: session.update(seen=["a"], n=1, theme="light"))
+
+    async def work(session: Session) -> None:
+        session["seen"].append("mine")
+        session["n"] += 10
+        session["theme"] = "dark"
+        await site.do(
+            lambda other: other.update(seen=["a", "theirs"], n=2, theme="red"), Browser(None, dict(site.browser.jar))
+        )
+
+    await site.do(work)
+    assert site.events.count("collided") == 1
+    assert (await site.do(dict)).body == b"{'seen': ['a', 'theirs', 'mine'], 'n': 12, 'theme': 'dark'}"
+
+
+async def test_dicts_within_are_joined_if_asked(site: Site) -> None:
+    site = Site(type(site.store), merge_depth=2)
+    await site.do(lambda session: session.update(cart={"rope": 1}))
+
+    async def work(session: Session) -> None:
+        session["cart"]["hook"] = 1
+        await site.do(lambda other: other["cart"].update(map=1), Browser(None, dict(site.browser.jar)))
+
+    await site.do(work)
+    assert (await site.do(dict)).body == b"{'cart': {'rope': 1, 'map': 1, 'hook': 1}}"
+
+
+async def test_a_transaction_joins_with_functions_too(site: Site) -> None:
+    """A key with a function is no collision."""
+    site = Site(type(site.store), merge={"n": add})
+    await site.do(lambda session: session.update(n=1))
+
+    async def work(session: Session) -> None:
+        async with session.transaction() as s:
+            s["n"] += 1
+            await site.do(lambda other: other.update(n=5), Browser(None, dict(site.browser.jar)))
+
+    await site.do(work)
+    assert (await site.do(dict)).body == b"{'n': 6}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"merge": {"n": 5}},
+        {"merge": [add]},
+        {"merge": {"n": add}, "conflict": "error"},
+        {"merge_depth": 0},
+        {"merge_depth": True},
+        {"merge_depth": "2"},
+    ],
+)
+def test_wrong_ways_to_merge_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        Sessions(secret=SECRET, **options)
+    assert caught.value.option in options
+
+
+async def test_a_request_that_only_looks_disturbs_nothing(site: Site) -> None:
+    """Neither touched nor written, and no cookie, whatever the options."""
+    site = Site(type(site.store), rolling=True, resave=True, cookie=CookieOptions(max_age=60))
+    await site.do(lambda session: session.update(n=1))
+
+    def look(session: Session) -> Any:
+        session.read_only = True
+        assert session.read_only
+        return session["n"]
+
+    response = await site.do(look)
+    assert (response.body, response.cookie, site.store.calls) == (b"1", None, ["load"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session: session.update(n=2),
+        lambda session: session.destroy(),
+        lambda session: session.login("ada"),
+        lambda session: session.touch(),
+        lambda session: setattr(session.cookie, "max_age", 5),
+    ],
+)
+async def test_a_change_in_a_request_that_only_looks_is_an_error(site: Site, change: Any) -> None:
+    await site.do(lambda session: session.update(n=1))
+
+    def look(session: Session) -> None:
+        session.read_only = True
+        with pytest.raises(SessionEnded, match="only looks"):
+            change(session)
+
+    await site.do(look)
+    assert (await site.do(dict)).body == b"{'n': 1}"
+
+
+async def test_a_value_changed_in_place_while_only_looking_is_not_stored(site: Site) -> None:
+    await site.do(lambda session: session.update(cart=[1]))
+
+    def look(session: Session) -> None:
+        session.read_only = True
+        session["cart"].append(2)
+
+    await site.do(look)
+    assert site.store.calls == ["load"]
+
+
+async def test_only_looking_can_be_taken_back_and_not_be_said_too_late(site: Site) -> None:
+    def work(session: Session) -> None:
+        session.read_only = True
+        session.read_only = False
+        session["n"] = 1
+        with pytest.raises(SessionError, match="before"):
+            session.read_only = True
+
+    await site.do(work)
+    assert (await site.do(dict)).body == b"{'n': 1}"
+
+
+class Contended(CountingStore):
+    """A store in which somebody else is always faster."""
+
+    others = 10**9
+
+    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
+        if self.others:
+            self.others -= 1
+            record = super().load(sid)
+            assert record is not None
+            theirs = json.loads(record.payload)
+            theirs["theirs"] = theirs.get("theirs", 0) + 1
+            super().replace(sid, json.dumps(theirs, separators=(",", ":")).encode(), ttl, record.payload)
+        return super().replace(sid, payload, ttl, expected)
+
+
+async def test_a_request_gives_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an error that says so, and nothing written."""
+    monkeypatch.setattr("holdfast.commits.LONGEST_PAUSE", 0.001)
+    site = Site(Contended)
+    await site.do(lambda session: session.update(n=1))
+    with pytest.raises(RetriesExhausted):
+        await site.do(lambda session: session.update(mine=1))
+    with pytest.raises(RetriesExhausted):
+        await site.do(lambda session: session.incr("n"))
+    site.store.others = 0
+    assert b"mine" not in (await site.do(dict)).body
+
+
+@pytest.mark.parametrize("others", [1, 5, 20])
+async def test_a_request_that_meets_many_others_goes_on(others: int) -> None:
+    """It waits longer and longer, and everybody's change is kept."""
+    site = Site(Contended)
+    site.store.others = 0
+    await site.do(lambda session: session.update(n=1))
+    site.store.others = others
+    await site.do(lambda session: session.update(mine=1))
+    assert (await site.do(dict)).body == repr({"n": 1, "theirs": others, "mine": 1}).encode()
+
+
+def test_waiting_in_synchronous_code(clock: Clock) -> None:
+    store = Contended(clock)
+    store.others = 0
+    sessions = Sessions(secret=SECRET, store=store, clock=clock)
+    session = sessions.begin_sync(b"", RequestFacts)
+    session["n"] = 1
+    sessions.commit_sync(session)
+    store.others = 8
+    session["mine"] = 1
+    sessions.commit_sync(session)
+    opened = sessions.open(session.id)
+    assert opened == {"n": 1, "theirs": 8, "mine": 1}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holdfast.merge import merge
+from holdfast.merge import add, append, first, largest, merge, smallest, union
 from holdfast.record import stringify
 
 keys = st.sampled_from("abcde")
@@ -131,3 +131,89 @@ def test_new_keys_come_last_in_my_order() -> None:
     """Their keys stay in their order, and mine follow in mine: the text of the record changes no more than it must."""
     merged = merge({"a": 1}, {"a": 1, "y": 1, "x": 1}, {"c": 1, "a": 1})
     assert list(merged.data) == ["c", "a", "y", "x"]
+
+
+# Functions and depth --------------------------------------------------------------------------------------------------
+
+lists = st.lists(st.sampled_from([1, 2, 3, "a", {"k": 1}]), max_size=5, unique_by=stringify)
+
+
+@given(base=datas, mine=datas, theirs=datas)
+def test_a_function_is_asked_whenever_both_changed_its_key(
+    base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    """Also if both changed it to the same value, and never otherwise; what it returns is what stands there."""
+    asked: list[tuple[Any, Any, Any]] = []
+
+    def function(*values: Any) -> Any:
+        asked.append(values)
+        return "joined"
+
+    merged = merge(base, mine, theirs, functions={"a": function})
+    both = "a" in changed(base, mine) and "a" in changed(base, theirs)
+    assert asked == ([(base.get("a"), mine.get("a"), theirs.get("a"))] if both else [])
+    assert (merged.data.get("a") == "joined") is both
+    assert "a" not in merged.collisions
+
+
+@given(base=datas, mine=datas, theirs=datas)
+def test_a_function_that_returns_none_removes_the_key(
+    base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    if "a" in changed(base, mine) and "a" in changed(base, theirs):
+        assert "a" not in merge(base, mine, theirs, functions={"a": lambda *values: None}).data
+
+
+@given(st.integers(), st.integers(), st.integers())
+def test_both_additions_count(base: int, one: int, other: int) -> None:
+    """Whoever commits first, and if both added the same."""
+    for mine, theirs in ((one, other), (other, one)):
+        merged = merge({"n": base}, {"n": base + mine}, {"n": base + theirs}, functions={"n": add})
+        assert merged.data["n"] == base + one + other
+
+
+@given(lists, lists, lists)
+def test_a_union_has_what_either_added_and_not_what_either_removed(base: Any, mine: Any, theirs: Any) -> None:
+    joined = union(base, mine, theirs)
+    for value in [*base, *mine, *theirs]:
+        added = value not in base and (value in mine or value in theirs)
+        kept = value in base and value in mine and value in theirs
+        assert (value in joined) is (added or kept)
+
+
+@given(lists, lists, lists)
+def test_what_both_appended_is_there(base: Any, mine: Any, theirs: Any) -> None:
+    assert append(base, base + mine, base + theirs) == base + theirs + mine
+
+
+@pytest.mark.parametrize("function", [add, union, append, largest, smallest, first])
+def test_ready_made_functions_take_a_key_that_is_not_there(function: Any) -> None:
+    """Both began with nothing; one of them took it out again."""
+    value = 1 if function in (add, largest, smallest, first) else [1]
+    for base, mine, theirs in ((None, value, value), (value, None, value), (value, value, None), (None, None, None)):
+        function(base, mine, theirs)
+
+
+def test_dicts_are_joined_to_the_depth_that_was_asked_for() -> None:
+    base = {"cart": {"rope": 1, "hook": {"n": 1, "m": 1}}}
+    mine = {"cart": {"rope": 2, "hook": {"n": 2, "m": 1}}}
+    theirs = {"cart": {"rope": 1, "hook": {"n": 1, "m": 2}, "map": 1}}
+    assert merge(base, mine, theirs).data == mine
+    assert merge(base, mine, theirs).collisions == ("cart",)
+    two = merge(base, mine, theirs, depth=2)
+    assert two.data == {"cart": {"rope": 2, "hook": {"n": 2, "m": 1}, "map": 1}}
+    assert two.collisions == ("cart.hook",)
+    three = merge(base, mine, theirs, depth=3)
+    assert three.data == {"cart": {"rope": 2, "hook": {"n": 2, "m": 2}, "map": 1}}
+    assert three.collisions == ()
+
+
+@given(base=datas, mine=datas, theirs=datas, depth=st.integers(1, 4))
+def test_depth_keeps_the_laws(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any], depth: int) -> None:
+    """Whatever the depth: an unchanged base gives mine, and who changed nothing changes nothing."""
+    assert as_json(merge(base, mine, base, depth=depth).data) == as_json(mine)
+    assert as_json(merge(base, base, theirs, depth=depth).data) == as_json(theirs)
+    whole = {"x": base}, {"x": mine}, {"x": theirs}
+    inner = merge(base, mine, theirs)
+    if as_json(mine) != as_json(base) and as_json(theirs) != as_json(base):
+        assert as_json(merge(*whole, depth=2).data["x"]) == as_json(inner.data)

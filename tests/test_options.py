@@ -453,7 +453,7 @@ def test_the_defaults_cost_nobody_anything() -> None:
         ("same_site", "It belongs to the cookie: cookie=CookieOptions(same_site=...)"),
         ("httpOnly", "It belongs to the cookie: cookie=CookieOptions(http_only=...)"),
         ("secure", "It belongs to the cookie: cookie=CookieOptions(secure=...)"),
-        ("colour", "The options are: autosave, clock, conflict"),
+        ("colour", "The options are: autosave, clock, codec"),
     ],
 )
 def test_an_unknown_option_gets_a_suggestion(name: str, remedy: str) -> None:

@@ -1,6 +1,7 @@
 # A commit carries out one plan (lifecycle.py) on one store. Every write says what it expects to find, so it either
 # happens as planned, or finds out in the same step that somebody was first: then the two changes are joined, and the
-# write is tried again. Somebody made progress each time, so this ends; MAX_TRIES only guards against a broken store.
+# write is tried again, after a pause if that was no accident. Somebody made progress each time, so this ends; MAX_TRIES
+# is the patience of one request, and guards against a broken store.
 #
 # All methods are bodies of code in both colours (dual.py).
 """Carry out what the rules have decided."""
@@ -8,14 +9,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from random import random
 from typing import Any
 
 from holdfast import lifecycle
 from holdfast.border import Border
-from holdfast.dual import Steps
-from holdfast.errors import SessionConflict, SessionError, SessionGone
+from holdfast.dual import Pause, Steps
+from holdfast.errors import RetriesExhausted, SessionConflict, SessionError, SessionGone
 from holdfast.events import Events, Happening
 from holdfast.lifecycle import Operation, Plan
+from holdfast.merge import merge
 from holdfast.options import Options
 from holdfast.record import JSON, decode, encode
 from holdfast.session import Session
@@ -23,14 +27,19 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 
 __all__ = ["Commits"]
 
-MAX_TRIES = 100
+MAX_TRIES = 60
+#: How often a write is tried again at once. Then it waits a little, and ever longer up to LONGEST_PAUSE seconds.
+QUICK_TRIES = 4
+LONGEST_PAUSE = 0.05
 
 #: What stands in the place of a record between the moment its id dies and its removal.
 TOMBSTONE = b'{"cookie":{"originalMaxAge":null,"expires":null},"holdfast":{"rotated":true}}'
 TOMBSTONE_TTL = 60.0
 
 
-_ENDLESS = "the store keeps reporting conflicts; its replace() does not keep the contract"
+def _pause(tries: int) -> Pause:
+    """Return how long to wait before the next try: a time that no two requests have in common."""
+    return Pause(random() * min(LONGEST_PAUSE, 0.001 * 2 ** (tries - QUICK_TRIES)))  # noqa: S311
 
 
 class Commits:
@@ -49,6 +58,8 @@ class Commits:
         self._events = events
         self._make_id = make_id
         self._examine = examine
+        #: Joins the changes of two requests as the options say.
+        self.join = partial(merge, depth=options.merge_depth, functions=options.merge)
 
     def carry_out(self, store: Any, session: Session, plan: Plan, strict: bool = False) -> Steps[Plan | None]:
         """Do what ``plan`` says. Return the plan as it was carried out, or None if the session is no more.
@@ -136,7 +147,9 @@ class Commits:
         Return the plan as it was written, joined with what others changed, or None if there is no such session.
         """
         current = plan
-        for _ in range(MAX_TRIES):
+        for tries in range(MAX_TRIES):
+            if tries >= QUICK_TRIES:
+                yield _pause(tries)
             payload, ttl = (current.payload, current.ttl) if tombstone is None else (tombstone, TOMBSTONE_TTL)
             answer = yield from self._border.ask(store.replace, sid, payload, ttl, current.expected)
             if isinstance(answer, Replaced):
@@ -146,12 +159,13 @@ class Commits:
             if joined is None:
                 return None
             current = joined
-        raise SessionError(_ENDLESS)
+        raise RetriesExhausted(MAX_TRIES)
 
     def _join(self, session: Session, plan: Plan, answer: Conflict, strict: bool) -> Plan | None:
         joined = lifecycle.resolve(
             plan,
             answer.current,
+            self._options,
             own_cookie=session.cookie_changed or plan.operation is Operation.ROTATE,
             now=self._options.clock(),
         )
@@ -178,23 +192,48 @@ class Commits:
 
     def pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
         """Take ``key`` out of the stored record, so that of all who try one gets its value."""
+
+        def take(data: dict[str, JSON]) -> JSON:
+            return data.pop(key, default)
+
+        return (yield from self._at_once(store, session, take))
+
+    def incr(self, store: Any, session: Session, key: str, by: float) -> Steps[JSON]:
+        """Add ``by`` to ``key`` in the stored record."""
+
+        def count(data: dict[str, JSON]) -> JSON:
+            value = data.get(key, 0)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"session[{key!r}] is a {type(value).__name__}: incr() needs a number there")
+            data[key] = value + by
+            return data[key]
+
+        return (yield from self._at_once(store, session, count))
+
+    def _at_once(self, store: Any, session: Session, change: Callable[[dict[str, JSON]], JSON]) -> Steps[JSON]:
+        """Apply ``change`` to the stored record, and to the session here. Return what it returned there."""
         session.writable()
         if session._payload is None:
-            return session.pop(key, default)
-        for _ in range(MAX_TRIES):
+            return session.apply(change)
+        for tries in range(MAX_TRIES):
+            if tries >= QUICK_TRIES:
+                yield _pause(tries)
             stored = yield from self.find(store, session)
-            session.rebase(stored)
+            session.rebase(stored, self.join)
             contents = decode(stored._payload or b"")
-            if contents is None or key not in contents.data:
-                return default
-            value = contents.data.pop(key)
+            if contents is None:
+                break
+            before = encode(contents)
+            result = change(contents.data)
             payload = encode(contents)
+            if payload == before:
+                return result
             ttl = lifecycle.lifetime(contents.cookie or {}, self._options, self._options.clock())
             if not session.extends:
                 ttl = stored._ends - self._options.clock()
             answer = yield from self._border.ask(store.replace, stored.sid(), payload, ttl, stored._payload)
             if isinstance(answer, Replaced):
                 session._payload = payload
-                dict.pop(session, key, None)
-                return value
-        raise SessionError(_ENDLESS)
+                session.apply(change)
+                return result
+        raise RetriesExhausted(MAX_TRIES)

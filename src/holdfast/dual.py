@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Generator
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -30,6 +31,18 @@ class TwoColoured(Protocol):
         """Return the same store, for use under asyncio: its verbs may return awaitables."""
 
 
+class Pause:
+    """A step that waits for ``seconds``, in either colour."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return asyncio.sleep(self.seconds).__await__()
+
+
 def run_sync(steps: Steps[T]) -> T:
     """Run ``steps`` to their end in this thread.
 
@@ -37,7 +50,10 @@ def run_sync(steps: Steps[T]) -> T:
     """
     try:
         answer = next(steps)
-        while not hasattr(answer, "__await__"):
+        while not hasattr(answer, "__await__") or isinstance(answer, Pause):
+            if isinstance(answer, Pause):
+                time.sleep(answer.seconds)
+                answer = None
             answer = steps.send(answer)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 # One tree. Each class says whose fault it is:
 #   CookieTooLarge, InvalidOption, MissingExtra, MissingMiddleware, NotLoaded, SessionEnded, UnserialisableValue
 #                                                                                    the program's
-#   SessionConflict, SessionGone                                                     nobody's: two requests met
+#   RetriesExhausted, SessionConflict, SessionGone                                   nobody's: two requests met
 #   StoreUnavailable                                                                 the world's
 # A hostile or stale browser never causes any of them: it gets an event and a fresh session.
 #
@@ -18,6 +18,7 @@ __all__ = [
     "MissingExtra",
     "MissingMiddleware",
     "NotLoaded",
+    "RetriesExhausted",
     "SessionConflict",
     "SessionEnded",
     "SessionError",
@@ -112,6 +113,16 @@ class SessionConflict(SessionError):
         self.mine = mine
         #: The data as it stands in the store now.
         self.theirs = theirs
+
+
+class RetriesExhausted(SessionError):
+    """Tells the program that others changed the session each time it was about to be written. Nothing was written.
+
+    Dozens of requests at work on one session at once, or a store whose ``replace`` does not keep the contract.
+    """
+
+    def __init__(self, tries: int) -> None:
+        super().__init__(f"the session was changed by others {tries} times in a row; nothing was written")
 
 
 class SessionGone(SessionError):

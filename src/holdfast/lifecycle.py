@@ -353,7 +353,7 @@ class Resolved(NamedTuple):
     theirs: dict[str, JSON]
 
 
-def resolve(plan: Plan, current: bytes, *, own_cookie: bool, now: float) -> Resolved | None:
+def resolve(plan: Plan, current: bytes, options: Options, *, own_cookie: bool, now: float) -> Resolved | None:
     """Apply to ``current``, the payload stored now, what ``plan`` changes in the payload that it expected.
 
     ``own_cookie`` says whose cookie attributes are right: the plan's, or those stored now. Returns None if
@@ -365,7 +365,7 @@ def resolve(plan: Plan, current: bytes, *, own_cookie: bool, now: float) -> Reso
     if not isinstance(plan.kept, bool):
         for contents in (base, theirs):
             contents.data = {key: value for key, value in contents.data.items() if key in plan.kept}
-    merged = merge(base.data, mine.data, theirs.data)
+    merged = merge(base.data, mine.data, theirs.data, depth=options.merge_depth, functions=options.merge)
     cookie = plan.cookie if own_cookie else dict(theirs.cookie or plan.cookie)
     if plan.extends:
         refresh(cookie, now)

@@ -482,11 +482,15 @@ class Sessions:
         if session.lost:
             raise SessionGone("the session was ended by another request")
         if session._payload is not None:
-            session.rebase((yield from self._commits.find(store, session)))
+            session.rebase((yield from self._commits.find(store, session)), self._commits.join)
 
     def pop_once(self, session: Session, key: str, default: JSON) -> Any:
         """Take a key out of the stored record. See ``Session.pop_once``."""
         return self._run_for(session, self._pop_once, key, default)
+
+    def incr(self, session: Session, key: str, by: float) -> Any:
+        """Add to a number in the stored record. See ``Session.incr``."""
+        return self._run_for(session, self._commits.incr, key, by)
 
     def _pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
         try:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias, TypedDict, TypeGuard
+from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeGuard
 
 from holdfast import cookies
 from holdfast.codecs import Codec
@@ -143,6 +143,8 @@ class OptionArguments(TypedDict, total=False):
     token: Literal["signed", "encrypted"]
     codec: Codec | Sequence[Codec] | None
     hash_ids: bool
+    merge: Mapping[str, Callable[[Any, Any, Any], Any]] | None
+    merge_depth: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,6 +203,11 @@ class Options:
     #: Whether ids stand in the store as their SHA-256, so that whoever reads it cannot be anybody. False: Node finds
     #: the ids themselves.
     hash_ids: bool = False
+    #: What becomes of a key that two requests changed: functions by key, yours or those of ``holdfast.merge``. None:
+    #: the later commit wins, as anybody would guess.
+    merge: Mapping[str, Callable[[Any, Any, Any], Any]] | None = None
+    #: To what depth dicts are joined key by key. 1, the top level: a cart is one thing, half of it another.
+    merge_depth: int = 1
 
     def __post_init__(self) -> None:
         _check_token("name", self.name, "a cookie")
@@ -228,14 +235,31 @@ class Options:
         if ttl is None or ttl <= 0:
             raise InvalidOption("ttl", f"{self.ttl!r} is no length of time", "Give seconds or a timedelta.")
         object.__setattr__(self, "ttl", ttl)
+        self._check_codecs()
+        self._check_merging()
+        for secret in self.secrets():
+            _check_strength(secret)
+
+    def _check_merging(self) -> None:
+        if isinstance(self.merge_depth, bool) or not isinstance(self.merge_depth, int) or self.merge_depth < 1:
+            raise InvalidOption(
+                "merge_depth", f"{self.merge_depth!r} is no depth", "1 is the top level, and more is deeper."
+            )
+        if self.merge is not None:
+            if not isinstance(self.merge, Mapping) or not all(map(callable, self.merge.values())):
+                raise InvalidOption("merge", "it is no mapping from keys to functions", 'Give such as {"count": add}.')
+            if self.conflict != "merge":
+                raise InvalidOption(
+                    "merge", f"it means nothing with conflict={self.conflict!r}", "Leave one of them out."
+                )
+
+    def _check_codecs(self) -> None:
         for position, codec in enumerate(self.codecs()):
             if not all(callable(getattr(codec, verb, None)) for verb in ("encode", "decode")):
                 raise InvalidOption("codec", f"{codec!r} is no codec", "Use those of holdfast.codecs.")
             if position == 0 and getattr(codec, "only_reads", False):
                 problem = f"a {type(codec).__name__} only reads, and the first one writes"
                 raise InvalidOption("codec", problem, "Put another codec in front of it.")
-        for secret in self.secrets():
-            _check_strength(secret)
 
     def __repr__(self) -> str:
         return f"<Options name={self.name!r}>"

@@ -21,7 +21,7 @@ from typing import Any, Protocol, SupportsIndex
 from holdfast.attributes import SessionCookie, iso
 from holdfast.errors import SessionEnded, SessionError
 from holdfast.facts import Facts
-from holdfast.merge import merge
+from holdfast.merge import Merged, merge
 from holdfast.record import JSON, Contents, decode, same
 
 __all__ = ["Backing", "Intent", "Session", "Transaction"]
@@ -31,6 +31,9 @@ FLASH = "flash"
 
 #: The system fields.
 CREATED, USER, AUTHENTICATED = "created", "user", "auth_time"
+
+
+_READ_ONLY = "this request only looks at its session (read_only). Change it in another one"
 
 
 class Intent(Enum):
@@ -72,6 +75,9 @@ class Backing(Protocol):
 
     def pop_once(self, session: Session, key: str, default: JSON) -> Any:
         """Take ``key`` out of the stored record."""
+
+    def incr(self, session: Session, key: str, by: float) -> Any:
+        """Add ``by`` to ``key`` in the stored record."""
 
     def begin(self, session: Session) -> Any:
         """Bring ``session`` up to what is stored, keeping the changes made here."""
@@ -250,6 +256,24 @@ class Session(dict[str, JSON]):
     def extends(self, value: bool) -> None:
         self._extends = bool(value)
 
+    @property
+    def read_only(self) -> bool:
+        """Whether this request only looks: nothing is written and no life extended. Set it to True; for this request.
+
+        A change raises SessionEnded then. For what must not disturb: health checks, previews, pages that ask by
+        themselves.
+        """
+        return self._ended is _READ_ONLY
+
+    @read_only.setter
+    def read_only(self, value: bool) -> None:
+        if self._ended not in (None, _READ_ONLY):
+            return
+        if value and (self._intent is not Intent.KEEP or self._written):
+            raise SessionError("this request has changed the session already: set read_only before")
+        self._ended = _READ_ONLY if value else None
+        self._autosave = self._extends = False if value else None
+
     # Intents ----------------------------------------------------------------------------------------------------
 
     def regenerate(self, keep: Iterable[str] | bool = ()) -> None:
@@ -353,6 +377,17 @@ class Session(dict[str, JSON]):
         not there, or no more.
         """
         return self._backing.pop_once(self, key, default)
+
+    def incr(self, key: str, by: float = 1) -> Any:
+        """Add ``by`` to the number under ``key``, which counts as 0 if there is none, and return the sum.
+
+        Of all requests at once each adds its own: none is lost. Writes at once, this key only; await it under asyncio.
+        A new session is written with its request. Raises SessionGone if the session was ended meanwhile, and TypeError
+        if something else than a number is there.
+        """
+        if isinstance(by, bool) or not isinstance(by, (int, float)):
+            raise TypeError(f"incr() adds a number, not a {type(by).__name__}")
+        return self._backing.incr(self, key, by)
 
     def transaction(self) -> Transaction:
         """Return a block that sees the session as it is stored now, and commits at its end.
@@ -463,11 +498,19 @@ class Session(dict[str, JSON]):
         self._kept = self._touched = self._written = False
         self._renewed = True
 
-    def rebase(self, stored: Session) -> None:
+    def apply(self, change: Callable[[dict[str, JSON]], JSON]) -> JSON:
+        """Apply ``change`` to the data, which counts as writing, not as looking."""
+        data = dict(dict.items(self))
+        result = change(data)
+        dict.clear(self)
+        dict.update(self, data)
+        return result
+
+    def rebase(self, stored: Session, join: Callable[..., Merged] = merge) -> None:
         """Take over what is stored now, and keep what was changed here since the load as changes."""
         base = decode(self._payload or b"{}")
         theirs = dict(dict.items(stored))
-        merged = merge({} if base is None else base.data, dict(dict.items(self)), theirs).data
+        merged = join({} if base is None else base.data, dict(dict.items(self)), theirs).data
         dict.clear(self)
         dict.update(self, merged)
         self._loaded = stored._loaded
