@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast.testing.clock import FrozenClock
+from holdfast.testing.link import Link
 
 if TYPE_CHECKING:
     from holdfast.testing.conformance import StoreConformance
 
-__all__ = ["FrozenClock", "StoreConformance"]
+__all__ = ["FrozenClock", "Link", "StoreConformance"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,269 @@
+# A server can be gone, slow, or silent; drivers wait for it between five seconds and for ever. So every call of every
+# store that has a server goes through here, and meets the same care:
+#
+#   1. A deadline for the whole call. Under asyncio it holds even if the driver does not let go: the call is a task of
+#      its own, which is cancelled and left behind. In synchronous code only the driver can stop waiting, so each store
+#      gives it time-outs from the same number.
+#   2. One more try where the connection broke, if the call may be made twice, and within the same deadline.
+#   3. While the server does not answer, one call at a time finds out whether it does again; all others are refused at
+#      once. So a silent server costs one visitor the deadline, and the first call after its return succeeds.
+#   4. A request that is cancelled leaves its call to end by itself: no connection goes back to a pool with a reply
+#      pending, for the next visitor to read.
+#
+# Drivers bind their connections to a thread, a process or an event loop. So there is one client for synchronous code
+# and one for each event loop, made when it is first needed, and none of them outlives a fork.
+"""What all stores share that talk to a server: a deadline, a second try, a circuit breaker, and their clients."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, ClassVar, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
+
+from holdfast.dual import Steps, run_async, run_sync
+from holdfast.errors import InvalidOption, SessionError, StoreUnavailable
+from holdfast.stores.base import Conflict, Missing, Record, Replaced
+
+__all__ = ["Breaker", "ServerStore"]
+
+T = TypeVar("T")
+
+#: How long a call may take, in seconds. A visitor does not wait longer for a page; a healthy server takes milliseconds.
+DEADLINE = 2.0
+
+#: After how many calls in a row that got no answer the server counts as gone. One may be an accident.
+FAILURES = 3
+
+
+class Breaker:
+    """Refuses calls while the server does not answer, but for one at a time that finds out whether it does again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._trying = False
+
+    def enter(self) -> None:
+        """Let a call through, or raise StoreUnavailable at once."""
+        if self._failures >= FAILURES:
+            with self._lock:
+                if self._trying:
+                    raise StoreUnavailable("the server does not answer; another request finds out when it does again")
+                self._trying = True
+
+    def leave(self, answered: bool) -> None:
+        """Note how a call ended that was let through."""
+        if answered and not self._failures:
+            return
+        with self._lock:
+            self._failures = 0 if answered else self._failures + 1
+            self._trying = False
+
+
+class ServerStore:
+    """What a store inherits that talks to a server.
+
+    A subclass gives the verbs as bodies of code in both colours, which get a client first: ``_load(client, sid)`` and
+    so on; ``_connect()``, which returns a client of the colour that ``self._asyncio`` says, without waiting;
+    ``_disconnect``, which lets go of one; and ``lost``, what its driver raises where the connection broke.
+
+    ``timeout`` is the deadline of a call, in seconds.
+    """
+
+    #: What the driver raises when a connection is refused or breaks: worth one more try.
+    lost: ClassVar[tuple[type[Exception], ...]] = (ConnectionError,)
+
+    def __init__(self, *, timeout: float = DEADLINE, clock: Callable[[], float] = time.time) -> None:
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= 60:
+            raise InvalidOption("timeout", f"{timeout!r} is no number of seconds up to 60", "The default is 2.")
+        self._timeout = float(timeout)
+        self._clock = clock
+        self._asyncio = False
+        self._breaker = Breaker()
+        self._client: list[Any] = []
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        _all.add(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def asynchronous(self) -> Any:
+        """Return this store for use under asyncio: its verbs return awaitables."""
+        other = copy.copy(self)
+        other._asyncio = True
+        return other
+
+    def load(self, sid: str) -> Any:
+        return self._ask(self._load, sid, twice=True)
+
+    def create(self, sid: str, payload: bytes, ttl: float) -> Any:
+        return self._ask(self._create, sid, payload, ttl)
+
+    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
+        return self._ask(self._replace, sid, payload, ttl, expected)
+
+    def touch(self, sid: str, ttl: float) -> Any:
+        return self._ask(self._touch, sid, ttl, twice=True)
+
+    def delete(self, sid: str) -> Any:
+        return self._ask(self._delete, sid, twice=True)
+
+    def close(self) -> Any:
+        """Let go of the connections of this colour: of this event loop, or of synchronous code."""
+        if self._asyncio:
+            client = self._clients.pop(asyncio.get_running_loop(), None)
+            return _closed(client, self._disconnect)
+        clients, self._client[:] = list(self._client), []
+        for client in clients:
+            run_sync(self._disconnect(client))
+        return None
+
+    # For a subclass to give.
+
+    def _connect(self) -> Any:
+        raise NotImplementedError
+
+    def _disconnect(self, client: Any) -> Steps[None]:
+        raise NotImplementedError
+
+    def _load(self, client: Any, sid: str) -> Steps[Record | None]:
+        raise NotImplementedError
+
+    def _create(self, client: Any, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
+        raise NotImplementedError
+
+    def _replace(
+        self, client: Any, sid: str, payload: bytes, ttl: float, expected: bytes
+    ) -> Steps[Replaced | Conflict | Missing]:
+        raise NotImplementedError
+
+    def _touch(self, client: Any, sid: str, ttl: float) -> Steps[bool]:
+        raise NotImplementedError
+
+    def _delete(self, client: Any, sid: str) -> Steps[bool]:
+        raise NotImplementedError
+
+    # The care.
+
+    def _ask(self, body: Callable[..., Steps[T]], *arguments: Any, twice: bool = False) -> Any:
+        """Run ``body`` with a client and ``arguments``. ``twice``: it does no harm if it was carried out before."""
+        if self._asyncio:
+            return self._wait(self._try_async(body, arguments, twice))
+        self._breaker.enter()
+        answered = False
+        try:
+            answer = self._try_sync(body, arguments, twice)
+            answered = True
+        except SessionError as error:
+            answered = not isinstance(error, StoreUnavailable)
+            raise
+        except Exception as error:
+            raise self._outage(error) from error
+        finally:
+            self._breaker.leave(answered)
+        return answer
+
+    def _try_sync(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
+        until = time.monotonic() + self._timeout
+        try:
+            return run_sync(body(self._connected(), *arguments))
+        except self.lost:
+            if not twice or time.monotonic() >= until:
+                raise
+        return run_sync(body(self._connected(), *arguments))
+
+    async def _try_async(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
+        try:
+            return await run_async(body(self._connected(), *arguments))
+        except self.lost:
+            if not twice:
+                raise
+        return await run_async(body(self._connected(), *arguments))
+
+    async def _wait(self, call: Coroutine[Any, Any, T]) -> T:
+        """Return what ``call`` returns, by the deadline."""
+        try:
+            self._breaker.enter()
+        except StoreUnavailable:
+            call.close()
+            raise
+        task = asyncio.get_running_loop().create_task(call)
+        try:
+            await asyncio.wait((task,), timeout=self._timeout)
+        except asyncio.CancelledError:
+            _leave_behind(task, self._breaker, self._timeout)
+            raise
+        if not task.done():
+            self._breaker.leave(False)
+            _leave_behind(task, None, 0)
+            raise StoreUnavailable(f"no answer within {self._timeout:g} seconds")
+        error = task.exception()
+        answered = error is None or (isinstance(error, SessionError) and not isinstance(error, StoreUnavailable))
+        self._breaker.leave(answered)
+        if error is None:
+            return task.result()
+        if isinstance(error, SessionError) or not isinstance(error, Exception):
+            raise error
+        raise self._outage(error) from error
+
+    def _outage(self, error: Exception) -> StoreUnavailable:
+        return StoreUnavailable(f"the server failed: {type(error).__name__}")
+
+    def _connected(self) -> Any:
+        """Return the client for whoever asks, made now if there is none."""
+        if not self._asyncio:
+            if not self._client:
+                self._client.append(self._connect())
+            return self._client[0]
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = self._connect()
+        return client
+
+    def _forget(self) -> None:
+        """Forget all clients: their connections belong to the process that we were forked from."""
+        self._client.clear()
+        self._clients.clear()
+        self._breaker.__init__()  # type: ignore[misc]  # Its lock may be held by a thread that is not here.
+
+
+_all: WeakSet[ServerStore] = WeakSet()
+_left: set[asyncio.Task[Any]] = set()
+
+
+def _leave_behind(task: asyncio.Task[Any], breaker: Breaker | None, patience: float) -> None:
+    """Let ``task`` end by itself, or cancel it after ``patience`` seconds. Nobody waits for it."""
+
+    def ended(task: asyncio.Task[Any]) -> None:
+        _left.discard(task)
+        timer.cancel()
+        failed = task.cancelled() or task.exception() is not None
+        if breaker is not None:
+            breaker.leave(not failed)
+
+    _left.add(task)
+    timer = asyncio.get_running_loop().call_later(patience, task.cancel)
+    task.add_done_callback(ended)
+
+
+async def _closed(client: Any, disconnect: Callable[[Any], Steps[None]]) -> None:
+    if client is not None:
+        await run_async(disconnect(client))
+
+
+def _after_fork() -> None:
+    _left.clear()
+    for store in list(_all):
+        with suppress(Exception):
+            store._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
