@@ -19,6 +19,7 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "sqlite": ("holdfast.stores.sqlite", ""),
     "file": ("holdfast.stores.file", ""),
     "cookie": ("holdfast.stores.cookie", ""),
+    "memcached": ("holdfast.stores.memcached", ""),
 }
 
 

@@ -1,0 +1,454 @@
+"""The memcached store, with a real memcached."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast import InvalidOption, SessionError, StoreUnavailable, stores
+from holdfast.stores.base import Conflict, Missing, Replaced
+from holdfast.stores.memcached import MemcachedStore
+from holdfast.stores.memcached_client import AsyncClient, Reply, parse
+from holdfast.testing import FrozenClock, Link, StoreConformance
+from tests.stores.beside import Node, Ours, node_site, sid_of
+from tests.stores.memcached import Memcached, ServersClock, memcached
+
+NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-memcached-3.json").read_text("utf-8"))["records"]
+START = 1_700_000_000
+
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
+    """A server whose clock moves only when it is told to."""
+    with memcached(tmp_path_factory.mktemp("memcached"), START, "-I", "4m") as process:
+        yield process
+
+
+class TestMemcached(StoreConformance):
+    """The contract, for synchronous callers; the server's clock stands still with the store's."""
+
+    deadline = 0.5
+
+    @pytest.fixture
+    def clock(self, frozen: Memcached) -> FrozenClock:
+        return ServersClock(frozen)
+
+    @pytest.fixture
+    def server(self, frozen: Memcached) -> Iterator[Link]:
+        with Link(frozen.port) as link:
+            yield link
+
+    @pytest.fixture
+    async def store(self, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
+        prefix = f"{next(_numbers)}:"
+        store = MemcachedStore(f"127.0.0.1:{server.port}", prefix=prefix, timeout=0.5, clock=clock)
+        yield self.coloured(store)
+        store.close()
+        await store.asynchronous().close()
+
+    def coloured(self, store: MemcachedStore) -> Any:
+        return store
+
+
+class TestMemcachedUnderAsyncio(TestMemcached):
+    """The contract, for asyncio."""
+
+    def coloured(self, store: MemcachedStore) -> Any:
+        return store.asynchronous()
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
+    """A server with the true time, and with its own limits."""
+    with memcached(tmp_path_factory.mktemp("memcached")) as process:
+        yield process
+
+
+@pytest.fixture
+async def store(process: Memcached) -> AsyncIterator[MemcachedStore]:
+    process.ask(b"flush_all\r\n")
+    store = MemcachedStore(f"127.0.0.1:{process.port}")
+    yield store
+    store.close()
+    await store.asynchronous().close()
+
+
+# Beside Node ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("record", NODE_WROTE, ids=[record["scenario"] for record in NODE_WROTE])
+def test_what_node_wrote_is_read_and_written_as_it_was(
+    process: Memcached, store: MemcachedStore, golden: Any, record: Any
+) -> None:
+    """Key, flags and value: the server cannot tell us from Node."""
+    sid, payload = record["sid"], record["payload"].encode()
+    assert record["payload"] in [known["payload"] for known in golden["records"]] or "after" in record["scenario"]
+    value = b"VALUE %b %d %d\r\n%b\r\nEND\r\n" % (sid.encode(), record["flags"], len(payload), payload)
+    process.ask(b"set %b %d 60 %d\r\n%b\r\n" % (sid.encode(), record["flags"], len(payload), payload))
+    assert store.load(sid).payload == payload
+    assert store.touch(sid, 600) is True
+    assert process.ask(b"get %b\r\n" % sid.encode()) == value
+    assert store.replace(sid, b"{}", 60, payload) == Replaced()
+    assert store.replace(sid, payload, 60, b"{}") == Replaced()
+    assert process.ask(b"get %b\r\n" % sid.encode()) == value
+    assert store.delete(sid) is True
+    assert store.create(sid, payload, 60) is True
+    assert process.ask(b"get %b\r\n" % sid.encode()) == value
+
+
+@pytest.fixture(scope="module")
+def node(process: Memcached) -> Iterator[Node]:
+    with node_site("memcached-store.js", f"127.0.0.1:{process.port}", **os.environ) as site:
+        yield site
+
+
+@pytest.fixture
+def ours(store: MemcachedStore) -> Ours:
+    return Ours(store)
+
+
+async def test_node_reads_what_we_created(node: Node, ours: Ours) -> None:
+    """The same cookie, the same record; and we read what Node has made of it."""
+    words = {"name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "0": [1.5, None]}
+    await ours.visit(lambda session: session.update(words))
+    seen, _ = node.get(ours.cookie)
+    assert {key: seen[key] for key in words} == words
+    node.get(ours.cookie, set='{"node":"Größe"}')
+    assert await ours.visit() == {**words, "node": "Größe"}
+    await ours.visit(lambda session: session.pop("name"))
+    seen, _ = node.get(ours.cookie)
+    assert "name" not in seen
+    assert seen["node"] == "Größe"
+
+
+async def test_we_read_what_node_created(node: Node, ours: Ours) -> None:
+    """And change it deep within, and Node reads that."""
+    _, ours.cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
+    assert await ours.visit(lambda session: (session["user"], session.is_new)) == (
+        {"name": "Zoë 😀", "lone": "\ud800"},
+        False,
+    )
+    assert ours.response.cookie is None, "nothing has changed"
+    await ours.visit(lambda session: session["user"].update(name="Bob"))
+    seen, _ = node.get(ours.cookie)
+    assert seen["user"] == {"name": "Bob", "lone": "\ud800"}
+
+
+async def test_what_one_ends_the_other_does_not_find(node: Node, ours: Ours) -> None:
+    """Both ways."""
+    _, ours.cookie = cookie = node.get(None, set='{"a":1}')
+    assert await ours.visit(lambda session: (dict(session), session.destroy())[0]) == {"a": 1}
+    seen, _ = node.get(cookie[1])
+    assert list(seen) == ["cookie"]
+    await ours.visit(lambda session: session.update(b=2))
+    node.get(ours.cookie, destroy="")
+    assert await ours.visit(lambda session: session.is_new) is True
+
+
+async def test_a_touch_is_seen_on_the_other_side(node: Node, ours: Ours, store: MemcachedStore) -> None:
+    """Both move the same end."""
+    _, ours.cookie = node.get(None, set='{"a":1}', maxAge="600000")
+    sid = sid_of(ours.cookie)
+    payload = store.load(sid).payload
+    assert store.load(sid).expires_at == pytest.approx(time.time() + 600, abs=5)
+    assert store.touch(sid, 90_000) is True
+    assert store.load(sid) == type(store.load(sid))(payload, pytest.approx(time.time() + 90_000, abs=5))
+    node.get(ours.cookie)
+    assert store.load(sid).expires_at == pytest.approx(time.time() + 600, abs=5), "Node's touch counts from now"
+
+
+async def test_a_change_survives_that_meets_nodes_touch(node: Node, ours: Ours, store: MemcachedStore) -> None:
+    """Node touches by writing all of it again, with its cookie's new end: that is a conflict, and is joined."""
+    _, ours.cookie = node.get(None, set='{"a":1}', maxAge="600000")
+    cookie = ours.cookie
+
+    def change(session: Any) -> None:
+        session["b"] = 2
+        node.get(cookie, set='{"c":3}')
+
+    await ours.visit(change)
+    assert await ours.visit() == {"a": 1, "b": 2, "c": 3}
+
+
+# Time -----------------------------------------------------------------------------------------------------------------
+
+
+def test_more_than_thirty_days_are_kept(process: Memcached, store: MemcachedStore) -> None:
+    """connect-memcached loses such sessions at once: to memcached it is a date in 1970."""
+    for days in (30, 30.001, 31, 400):
+        store.create(f"sid{days}", b"{}", days * 86_400)
+        assert store.load(f"sid{days}").expires_at == pytest.approx(time.time() + days * 86_400, abs=5)
+        assert store.touch(f"sid{days}", days * 86_400) is True
+
+
+def test_what_has_no_end_is_told_a_far_one(process: Memcached, store: MemcachedStore) -> None:
+    """Node gives none to a cookie of less than a second; and memcached knows no year after 2038."""
+    process.ask(b"set node 2 0 2\r\n{}\r\n")
+    assert store.load("node").expires_at > time.time() + 9 * 365 * 86_400
+    store.create("ours", b"{}", 100 * 365 * 86_400)
+    assert store.load("ours").expires_at > time.time() + 9 * 365 * 86_400
+
+
+# Keys -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sid", ["DVqOYaEKEmQNw4zwSTSwLWLTkR2quQSm", "a/b:c", "zoë", "x" * 250, "漢" * 83])
+def test_an_id_is_its_key(process: Memcached, store: MemcachedStore, sid: str) -> None:
+    """Wherever the protocol can carry it: so Node finds it."""
+    store.create(sid, b"{}", 60)
+    assert process.ask(b"get %b\r\n" % sid.encode()) == b"VALUE %b 2 2\r\n{}\r\nEND\r\n" % sid.encode()
+
+
+@pytest.mark.parametrize("sid", ["", "a b", "a\r\nflush_all", "\x7f", "x" * 251, "漢" * 84, "~", "~" + "0" * 64])
+def test_other_ids_are_digests(process: Memcached, store: MemcachedStore, sid: str) -> None:
+    """And an id in the form of a digest is one of those: none is another's key."""
+    key = store._key(sid)
+    assert len(key) == 65
+    assert store._key(key.decode()) != key
+    store.create(sid, b"{}", 60)
+    assert store.load(sid) is not None
+    assert b"VALUE" in process.ask(b"get %b\r\n" % key)
+
+
+def test_a_prefix_counts(process: Memcached) -> None:
+    """It stands before the key, and the key as a whole may have 250 bytes."""
+    store = MemcachedStore(f"127.0.0.1:{process.port}", prefix="app:")
+    store.create("a", b"{}", 60)
+    assert process.ask(b"get app:a\r\n").startswith(b"VALUE app:a 2 2\r\n")
+    assert store._key("x" * 246) == b"app:" + b"x" * 246
+    assert len(store._key("x" * 247)) == 69
+    store.close()
+
+
+# Size -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_that_is_too_large_is_refused(store: MemcachedStore) -> None:
+    """With both numbers, and neither an outage nor a loss: what was there stays, and the next call is served."""
+    large = b"x" * (1 << 20)
+    under_asyncio = store.asynchronous()
+    assert store.create("a", b"{}", 60) is True
+    calls = [
+        lambda: store.create("b", large, 60),
+        lambda: store.create("a", large, 60),
+        lambda: store.replace("a", large, 60, b"{}"),
+        lambda: under_asyncio.replace("a", large, 60, b"{}"),
+    ]
+    for call in calls * 2:
+        with pytest.raises(SessionError, match=r"1048576 bytes.* 1048576 at most.*-I") as caught:
+            await answer if hasattr(answer := call(), "__await__") else answer
+        assert not isinstance(caught.value, StoreUnavailable)
+        assert store.load("a").payload == b"{}"
+    assert store.load("b") is None
+    assert store.replace("a", large, 60, b"other") == Conflict(b"{}")
+    assert store.replace("b", large, 60, b"other") == Missing()
+
+
+def test_what_just_fits_is_kept(store: MemcachedStore) -> None:
+    """A hundred bytes are for the key and the head."""
+    store.create("a", b"x" * ((1 << 20) - 100), 60)
+    assert len(store.load("a").payload) == (1 << 20) - 100
+
+
+def test_a_server_that_is_full_forgets(tmp_path: Path) -> None:
+    """What was not used for longest; the store goes on, and nobody gets another's session."""
+    with memcached(tmp_path, None, "-m", "2") as process:
+        store = MemcachedStore(f"127.0.0.1:{process.port}")
+        for number in range(300):
+            assert store.create(f"sid{number}", b"%03d" % number * 10_000, 600) is True
+        found = {number: store.load(f"sid{number}") for number in range(300)}
+        assert found[0] is None
+        assert all(record.payload == b"%03d" % number * 10_000 for number, record in found.items() if record)
+        assert store.replace("sid0", b"{}", 60, b"{}") == Missing()
+        store.close()
+
+
+def test_a_server_that_is_full_and_keeps_all_is_an_outage(tmp_path: Path) -> None:
+    """With -M it refuses what is new. That is not to be mistaken for a session that exists."""
+    with memcached(tmp_path, None, "-m", "2", "-M") as process:
+        store = MemcachedStore(f"127.0.0.1:{process.port}")
+        with pytest.raises(StoreUnavailable, match="out of memory"):
+            for number in range(300):
+                store.create(f"sid{number}", b"x" * 100_000, 600)
+        assert store.load("sid0") is not None
+        store.close()
+
+
+# Outages --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colour", ["sync", "asyncio"])
+async def test_a_server_that_was_killed_has_forgotten_all(tmp_path: Path, colour: str) -> None:
+    """While it is gone, that is an outage; when it is back, there is no session, and the first call creates one."""
+    with memcached(tmp_path) as process:
+        store = MemcachedStore(f"127.0.0.1:{process.port}")
+        verbs = store.asynchronous() if colour == "asyncio" else store
+
+        async def ask(answer: Any) -> Any:
+            return await answer if hasattr(answer, "__await__") else answer
+
+        assert await ask(verbs.create("a", b"{}", 60)) is True
+        process.kill()
+        with pytest.raises(StoreUnavailable) as caught:
+            await ask(verbs.load("a"))
+        assert isinstance(caught.value.__cause__, OSError)
+        process.start()
+        assert await ask(verbs.create("a", b"{}", 60)) is True, "though its old connection is dead"
+        assert await ask(verbs.load("a")) is not None
+        await ask(verbs.close())
+
+
+async def test_a_visitor_is_told_to_come_back(tmp_path: Path) -> None:
+    """503, and the cookie stays: the browser has its session again when the server has."""
+    with memcached(tmp_path) as process, Link(process.port) as link:
+        store = MemcachedStore(f"127.0.0.1:{link.port}", timeout=0.5)
+        ours = Ours(store)
+        await ours.visit(lambda session: session.update(a=1))
+        cookie = ours.cookie
+        for fail in (link.refuse, link.silence):
+            fail()
+            await ours.visit()
+            assert (ours.response.status, ours.response.cookie) == (503, None)
+            assert ours.response.get("retry-after")
+            link.resume()
+            assert await ours.visit() == {"a": 1}
+        assert ours.cookie == cookie
+        await store.asynchronous().close()
+
+
+async def test_many_at_once_share_a_few_connections(process: Memcached, store: MemcachedStore) -> None:
+    """A memcached allows 1024 of them to all its clients."""
+    under_asyncio = store.asynchronous()
+    await under_asyncio.create("a", b"{}", 60)
+    before = int(process.ask(b"stats\r\n").split(b"STAT total_connections ")[1].split()[0])
+    records = await asyncio.gather(*(under_asyncio.load("a") for _ in range(500)))
+    assert {record.payload for record in records} == {b"{}"}
+    after = int(process.ask(b"stats\r\n").split(b"STAT total_connections ")[1].split()[0])
+    assert after - before <= 33
+
+
+def test_a_server_that_does_not_speak_memcached_is_an_outage() -> None:
+    """Its words are not shown, for they may be a session's."""
+    import socketserver
+    import threading
+
+    class Other(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            self.wfile.write(self.server.words)  # type: ignore[attr-defined]
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        store = MemcachedStore(f"127.0.0.1:{server.server_address[1]}")
+        for words, message in [
+            (b"ERROR\r\n", "1.6 or newer"),
+            (b"SERVER_ERROR out of memory\r\n", "out of memory"),
+            (b"HTTP/1.1 400 secret\r\n", "HTTP/1.1"),
+            (b"VA x\r\n", "ValueError"),
+        ]:
+            server.words = words  # type: ignore[attr-defined]
+            with pytest.raises(StoreUnavailable, match=message) as caught:
+                store.load("a")
+            assert "secret" not in str(caught.value)
+        server.shutdown()
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("received", "reply"),
+    [
+        (b"EN\r\n", Reply("EN")),
+        (b"VA 5 t60\r\na\r\nEN\r\n", Reply("VA 5 t60", b"a\r\nEN")),
+        (b"VA 0 t60\r\n\r\n", Reply("VA 0 t60")),
+        (b"STAT a 1\r\nSTAT b 2\r\nEND\r\n", Reply("STAT", b"STAT a 1\r\nSTAT b 2\r\nEND\r\n")),
+    ],
+)
+def test_a_reply_is_read_whole(received: bytes, reply: Reply) -> None:
+    """Wherever the network cuts it."""
+    assert parse(received) == reply
+    assert [parse(received[:size]) for size in range(len(received))] == [None] * len(received)
+
+
+async def test_a_socket_file_will_do(tmp_path: Path) -> None:
+    """In both colours."""
+    import subprocess
+
+    path = tmp_path / "memcached.sock"
+    user = ["-u", "root"] if os.geteuid() == 0 else []
+    with subprocess.Popen(["memcached", *user, "-s", str(path)]) as process:
+        while not path.exists():
+            await asyncio.sleep(0.005)
+        store = stores.from_url(f"memcached://{path}?prefix=a:", time.time)
+        assert isinstance(store, MemcachedStore)
+        assert store.create("a", b"{}", 60) is True
+        assert (await store.asynchronous().load("a")).payload == b"{}"
+        store.close()
+        await store.asynchronous().close()
+        process.kill()
+
+
+def test_a_child_of_a_fork_has_connections_of_its_own(process: Memcached, store: MemcachedStore) -> None:
+    """Or it would read its parent's replies."""
+    store.create("a", b"{}", 60)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if not store._client and all(store.load("a").payload == b"{}" for _ in range(50)) else 1
+        finally:
+            os._exit(code)
+    assert all(store.load("a").payload == b"{}" for _ in range(50))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# Options --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("memcached://localhost", ("localhost", 11211)),
+        ("memcached://10.0.0.1:12000?timeout=1", ("10.0.0.1", 12000)),
+        ("memcached://[::1]:12000", ("::1", 12000)),
+        ("memcached:///run/memcached.sock", "/run/memcached.sock"),
+    ],
+)
+def test_the_url_names_the_server(url: str, address: Any) -> None:
+    """Nothing is connected yet."""
+    assert stores.from_url(url, time.time)._address == address
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("memcached://", "memcached://127.0.0.1:11211"),
+        ("memcached:///", "memcached://127.0.0.1:11211"),
+        ("memcached://host/path", "memcached://127.0.0.1:11211"),
+        ("memcached://h1:11211,h2:11211", "Name one"),
+        ("memcached://user:password@host", "is no server"),
+        ("memcached://host:port", "is no server"),
+        ("memcached://host?prefix=a%20b", "prefix"),
+        ("memcached://host?timeout=soon", "The default is 2"),
+        ("memcached://host?timeout=0", "The default is 2"),
+        ("memcached://host?ttl=5", "prefix and timeout"),
+    ],
+)
+def test_a_wrong_url_says_what_to_write(url: str, message: str) -> None:
+    """At construction, with the remedy."""
+    with pytest.raises(InvalidOption, match=message):
+        stores.from_url(url, time.time)
+
+
+def test_the_client_of_asyncio_has_a_limit(process: Memcached) -> None:
+    """One for each event loop."""
+    assert AsyncClient(("127.0.0.1", process.port))._places._value == 32
