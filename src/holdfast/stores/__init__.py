@@ -20,6 +20,7 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "file": ("holdfast.stores.file", ""),
     "cookie": ("holdfast.stores.cookie", ""),
     "memcached": ("holdfast.stores.memcached", ""),
+    "dynamodb": ("holdfast.stores.dynamodb", "dynamodb"),
 }
 
 

@@ -1,0 +1,345 @@
+# The table is connect-dynamodb's: the key `id` is the prefix and the sid, `sess` is the payload as text, `expires` the
+# end in epoch seconds, `type` says "connect-session". Node writes fractions of a second at times; we write whole ones,
+# rounded up, which is what DynamoDB's own expiry wants to see. That one comes up to two days late and is only to clean
+# up: every verb compares with our clock.
+#
+#   Writing  Each verb is one call, and its condition is checked where the item is. A failed `replace` brings what is
+#            there along. `replace` and `touch` update, so they leave what Node's option specialKeys has added; and as
+#            their conditions name `sess`, they create no item, as Node's own touch does after a log-out.
+#   Bytes    A payload that is no text is kept as binary, where Node finds no session. An id that cannot be a key (it is
+#            too long, or no text) becomes a digest, and stands beside it as `sid`.
+#   asyncio  The calls are made by boto3 in threads of the store's own. aiobotocore would want one certain version of
+#            botocore and so of boto3, beside which an application's own often cannot be installed; and a call over the
+#            network to AWS takes some milliseconds, next to which a thread costs nothing.
+"""Keep sessions in DynamoDB, as connect-dynamodb of Node keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+
+from holdfast.dual import Steps, run_async, run_sync
+from holdfast.errors import InvalidOption, SessionError, StoreUnavailable
+from holdfast.stores import url as urls
+from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.dynamodb_client import Client, Threads, maker
+from holdfast.stores.dynamodb_table import code_of, prepare
+from holdfast.stores.server import DEADLINE, ServerStore
+
+__all__ = ["DynamoDBStore"]
+
+#: What DynamoDB takes in one item, names and values together, in bytes.
+LIMIT = 400 * 1024
+
+#: What an item has beside its key and payload, in bytes: rounded up.
+_HEAD = 100
+
+_LIVE = "attribute_exists(sess) AND expires > :now"
+_LONGEST_KEY = 2048
+_MAPPED = "~"
+
+#: How many items are read, and removed, in one call: so that each is over by the deadline.
+_PAGE, _BATCH = 250, 25
+_REPLACED, _MISSING = Replaced(), Missing()
+
+
+class DynamoDBStore(ServerStore):
+    """Keeps records in the DynamoDB table ``table``.
+
+    ``client`` is your own client of boto3 (``boto3.client("dynamodb")``), which is then never closed here; without one,
+    the store makes its own, for ``region`` and ``endpoint`` if they are given, with credentials where boto3 finds them.
+    ``prefix`` stands before each id. With ``create_table`` the table is made if there is none, and its expiry switched
+    on. ``timeout`` is the deadline of a call, in seconds.
+
+    The credentials need GetItem, PutItem, UpdateItem and DeleteItem; ``all``, ``count`` and ``clear`` need Scan and
+    BatchWriteItem. Who has them can read and write all sessions.
+    """
+
+    lost: ClassVar[tuple[type[Exception], ...]] = (EndpointConnectionError, ConnectionClosedError)
+
+    def __init__(
+        self,
+        table: str = "sessions",
+        *,
+        client: Any = None,
+        region: str | None = None,
+        endpoint: str | None = None,
+        prefix: str = "sess:",
+        create_table: bool = False,
+        timeout: float = DEADLINE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(timeout=timeout, clock=clock)
+        if not 3 <= len(table) <= 255 or not table.isascii() or set(table) - _letters(table):
+            raise InvalidOption("table", f"{table!r} names no table", "Use 3 to 255 of a-z, A-Z, 0-9, '_', '-', '.'.")
+        if len(prefix.encode("utf-8", "surrogatepass")) > 1024 or not prefix.isprintable():
+            raise InvalidOption("prefix", "it cannot begin a key", 'Use plain text, such as "sess:".')
+        self._table = table
+        self._prefix = prefix
+        self._create_table = create_table
+        self._prepared: list[bool] = []
+        self._make = maker(client, region, endpoint, self._timeout)
+
+    def __repr__(self) -> str:
+        return f"<DynamoDBStore {self._table}>"
+
+    def all(self) -> Any:
+        """Yield each sid with its record, a page of the table at a time: this reads, and costs, all of it."""
+        return self._all_async() if self._asyncio else self._all_sync()
+
+    def count(self) -> Any:
+        """Return how many unexpired records there are. This reads, and costs, the whole table."""
+        return self._run(self._count())
+
+    def clear(self) -> Any:
+        """Remove all records with this prefix."""
+        return self._run(self._clear())
+
+    # What the care of ServerStore is taken of.
+
+    def _connect(self) -> Any:
+        return (Threads if self._asyncio else Client)(self._make)
+
+    def _disconnect(self, client: Any) -> Steps[None]:
+        yield client.close()
+
+    def _load(self, client: Any, sid: str) -> Steps[Record | None]:
+        answer = yield from self._call(client, "get_item", Key=self._key(sid), ConsistentRead=True)
+        return self._record(answer.get("Item"))
+
+    def _create(self, client: Any, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
+        key = self._key(sid)
+        item = {**key, "expires": self._end(ttl), "type": {"S": "connect-session"}, "sess": _value(payload)}
+        if key["id"]["S"] != self._prefix + sid:
+            item["sid"] = {"B": sid.encode("utf-8", "surrogatepass")}
+        _check(sid, payload)
+        try:
+            yield from self._call(
+                client,
+                "put_item",
+                Item=item,
+                ConditionExpression=f"NOT ({_LIVE})",
+                ExpressionAttributeValues={":now": self._now()},
+            )
+        except ClientError as error:
+            _unmet(error)
+            return False
+        return True
+
+    def _replace(
+        self, client: Any, sid: str, payload: bytes, ttl: float, expected: bytes
+    ) -> Steps[Replaced | Conflict | Missing]:
+        _check(sid, payload)
+        values = {":now": self._now(), ":end": self._end(ttl), ":new": _value(payload), ":expected": _value(expected)}
+        try:
+            yield from self._call(
+                client,
+                "update_item",
+                Key=self._key(sid),
+                UpdateExpression="SET sess = :new, expires = :end",
+                ConditionExpression=f"sess = :expected AND {_LIVE}",
+                ExpressionAttributeValues=values,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            record = self._record(_unmet(error))
+            return Conflict(record.payload) if record else _MISSING
+        return _REPLACED
+
+    def _touch(self, client: Any, sid: str, ttl: float) -> Steps[bool]:
+        try:
+            yield from self._call(
+                client,
+                "update_item",
+                Key=self._key(sid),
+                UpdateExpression="SET expires = :end",
+                ConditionExpression=_LIVE,
+                ExpressionAttributeValues={":now": self._now(), ":end": self._end(ttl)},
+            )
+        except ClientError as error:
+            _unmet(error)
+            return False
+        return True
+
+    def _delete(self, client: Any, sid: str) -> Steps[bool]:
+        answer = yield from self._call(client, "delete_item", Key=self._key(sid), ReturnValues="ALL_OLD")
+        return self._record(answer.get("Attributes")) is not None
+
+    def _call(self, client: Any, operation: str, **parameters: Any) -> Steps[Any]:
+        if self._create_table and not self._prepared:
+            yield from prepare(client, self._table)
+            self._prepared.append(True)
+        return (yield client.ask(operation, TableName=self._table, **parameters))
+
+    # What takes many calls, each with its own deadline.
+
+    def _page(self, client: Any, start: Any, only: str, **more: Any) -> Steps[Any]:
+        values = {":prefix": {"S": self._prefix}}
+        if ":now" in only:
+            values[":now"] = self._now()
+        return (
+            yield from self._call(
+                client,
+                "scan",
+                ConsistentRead=True,
+                Limit=_PAGE,
+                FilterExpression=only,
+                ExpressionAttributeValues=values,
+                **more,
+                **({"ExclusiveStartKey": start} if start else {}),
+            )
+        )
+
+    def _scan(self, start: Any, only: str, **more: Any) -> Any:
+        def body(client: Any) -> Steps[Any]:
+            return self._page(client, start, f"begins_with(id, :prefix){only}", **more)
+
+        return self._ask(body, twice=True)
+
+    def _all_sync(self) -> Iterator[tuple[str, Record]]:
+        start = None
+        while True:
+            answer = self._scan(start, f" AND {_LIVE}")
+            yield from self._found(answer)
+            start = answer.get("LastEvaluatedKey")
+            if not start:
+                return
+
+    async def _all_async(self) -> AsyncIterator[tuple[str, Record]]:
+        start = None
+        while True:
+            answer = await self._scan(start, f" AND {_LIVE}")
+            for item in self._found(answer):
+                yield item
+            start = answer.get("LastEvaluatedKey")
+            if not start:
+                return
+
+    def _found(self, answer: Any) -> Iterator[tuple[str, Record]]:
+        for item in answer["Items"]:
+            record = self._record(item)
+            if record is not None:
+                sid = item["id"]["S"][len(self._prefix) :]
+                with suppress(KeyError, UnicodeDecodeError):
+                    if sid.startswith(_MAPPED):
+                        sid = item["sid"]["B"].decode("utf-8", "surrogatepass")
+                    yield sid, record
+
+    def _count(self) -> Steps[int]:
+        total, start = 0, None
+        while True:
+            answer = yield self._scan(start, f" AND {_LIVE}", Select="COUNT")
+            total += int(answer["Count"])
+            start = answer.get("LastEvaluatedKey")
+            if not start:
+                return total
+
+    def _clear(self) -> Steps[None]:
+        start = None
+        while True:
+            answer = yield self._scan(start, "", ProjectionExpression="id")
+            keys = [item["id"] for item in answer["Items"]]
+            for first in range(0, len(keys), _BATCH):
+                doomed = [{"DeleteRequest": {"Key": {"id": key}}} for key in keys[first : first + _BATCH]]
+                while doomed:
+                    left = yield self._ask(self._remove, doomed, twice=True)
+                    if len(left) == len(doomed):
+                        raise StoreUnavailable(
+                            "DynamoDB removes nothing more at present: the table's capacity is used up"
+                        )
+                    doomed = left
+            start = answer.get("LastEvaluatedKey")
+            if not start:
+                return
+
+    def _remove(self, client: Any, doomed: list[Any]) -> Steps[list[Any]]:
+        answer = yield client.ask("batch_write_item", RequestItems={self._table: doomed})
+        left: list[Any] = answer.get("UnprocessedItems", {}).get(self._table, [])
+        return left
+
+    def _run(self, steps: Steps[Any]) -> Any:
+        return run_async(steps) if self._asyncio else run_sync(steps)
+
+    def _outage(self, error: Exception) -> StoreUnavailable:
+        if code_of(error) == "ResourceNotFoundException":
+            self._prepared.clear()
+            return StoreUnavailable(f"there is no table {self._table}: make it, or pass create_table=True")
+        return super()._outage(error)
+
+    # Values.
+
+    def _key(self, sid: str) -> dict[str, Any]:
+        with suppress(UnicodeEncodeError):
+            size = len((self._prefix + sid).encode())
+            if 0 < size <= _LONGEST_KEY and not sid.startswith(_MAPPED):
+                return {"id": {"S": self._prefix + sid}}
+        digest = hashlib.sha256(sid.encode("utf-8", "surrogatepass")).hexdigest()
+        return {"id": {"S": f"{self._prefix}{_MAPPED}{digest}"}}
+
+    def _now(self) -> dict[str, str]:
+        return {"N": repr(self._clock())}
+
+    def _end(self, ttl: float) -> dict[str, str]:
+        now = self._clock()
+        return {"N": str(math.ceil(now + ttl) if ttl > 0 else math.floor(now))}
+
+    def _record(self, item: Any) -> Record | None:
+        """Return the record that ``item`` holds, or None if it holds none that is alive."""
+        try:
+            end, kept = float(item["expires"]["N"]), item["sess"]
+            payload = kept["S"].encode() if "S" in kept else bytes(kept["B"])
+        except (KeyError, TypeError):
+            return None
+        return Record(payload, end) if end > self._clock() else None
+
+
+def _letters(text: str) -> set[str]:
+    return {letter for letter in text if letter.isalnum() or letter in "_-."}
+
+
+def _value(payload: bytes) -> dict[str, Any]:
+    try:
+        return {"S": payload.decode()}
+    except UnicodeDecodeError:
+        return {"B": payload}
+
+
+def _check(sid: str, payload: bytes) -> None:
+    size = len(payload) + len(sid.encode("utf-8", "surrogatepass")) + _HEAD
+    if size > LIMIT:
+        raise SessionError(
+            f"the session takes {size} bytes, and DynamoDB keeps {LIMIT} at most. Keep less in the session"
+        )
+
+
+def _unmet(error: ClientError) -> Any:
+    """Return the item that did not meet a condition; raise ``error`` if that is not what it says."""
+    if code_of(error) == "ConditionalCheckFailedException":
+        return error.response.get("Item")
+    message = str(error.response.get("Error", {}).get("Message", "")).lower()
+    if code_of(error) == "ValidationException" and "size" in message and "exceeded" in message:
+        raise SessionError(f"the session takes more than the {LIMIT} bytes that DynamoDB keeps at most") from error
+    raise error
+
+
+def from_url(url: str, clock: Callable[[], float]) -> DynamoDBStore:
+    """Return the store of ``dynamodb://table?region=eu-west-1&endpoint=http://localhost:8000&create_table=true``."""
+    parts = urlsplit(url)
+    options: dict[str, Any] = dict(urls.options(url, "region", "endpoint", "prefix", "create_table", "timeout"))
+    if not parts.netloc or parts.path.strip("/"):
+        raise InvalidOption("store", f"{url!r} names no table", 'Use "dynamodb://sessions?region=eu-west-1".')
+    create = options.pop("create_table", "false")
+    if create not in ("true", "false"):
+        raise InvalidOption("create_table", f"{create!r} is neither true nor false", "The default is false.")
+    try:
+        timeout = float(options.pop("timeout", DEADLINE))
+    except ValueError:
+        raise InvalidOption("timeout", "it is no number of seconds", "The default is 2.") from None
+    return DynamoDBStore(parts.netloc, **options, create_table=create == "true", timeout=timeout, clock=clock)
