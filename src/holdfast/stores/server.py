@@ -42,28 +42,41 @@ FAILURES = 3
 
 
 class Breaker:
-    """Refuses calls while the server does not answer, but for one at a time that finds out whether it does again."""
+    """Refuses calls while the server does not answer, but for one at a time that finds out whether it does again.
 
-    def __init__(self) -> None:
+    Of such a call nothing may ever be heard again, if its event loop is stopped: after ``patience`` seconds another
+    one may find out.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, as after a fork: a thread that is not here may hold the lock."""
         self._lock = threading.Lock()
         self._failures = 0
-        self._trying = False
+        self._taken_until = 0.0
 
-    def enter(self) -> None:
-        """Let a call through, or raise StoreUnavailable at once."""
-        if self._failures >= FAILURES:
-            with self._lock:
-                if self._trying:
-                    raise StoreUnavailable("the server does not answer; another request finds out when it does again")
-                self._trying = True
+    def enter(self) -> bool:
+        """Let a call through, or raise StoreUnavailable at once. Return whether it is the one that finds out."""
+        if self._failures < FAILURES:
+            return False
+        with self._lock:
+            now = time.monotonic()
+            if now < self._taken_until:
+                raise StoreUnavailable("the server does not answer; another request finds out when it does again")
+            self._taken_until = now + self._patience
+        return True
 
-    def leave(self, answered: bool) -> None:
-        """Note how a call ended that was let through."""
+    def leave(self, answered: bool, finds_out: bool) -> None:
+        """Note how a call ended that was let through, and what ``enter`` said of it."""
         if answered and not self._failures:
             return
         with self._lock:
             self._failures = 0 if answered else self._failures + 1
-            self._trying = False
+            if finds_out:
+                self._taken_until = 0.0
 
 
 class ServerStore:
@@ -85,7 +98,8 @@ class ServerStore:
         self._timeout = float(timeout)
         self._clock = clock
         self._asyncio = False
-        self._breaker = Breaker()
+        self._breaker = Breaker(self._timeout)
+        self._left: set[asyncio.Task[Any]] = set()
         self._client: list[Any] = []
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         _all.add(self)
@@ -117,12 +131,25 @@ class ServerStore:
     def close(self) -> Any:
         """Let go of the connections of this colour: of this event loop, or of synchronous code."""
         if self._asyncio:
-            client = self._clients.pop(asyncio.get_running_loop(), None)
-            return _closed(client, self._disconnect)
+            return self._close_async()
         clients, self._client[:] = list(self._client), []
         for client in clients:
-            run_sync(self._disconnect(client))
+            with suppress(Exception):
+                run_sync(self._disconnect(client))
         return None
+
+    async def _close_async(self) -> None:
+        loop = asyncio.get_running_loop()
+        client = self._clients.pop(loop, None)
+        # What nobody waits for any more would connect again for its second try.
+        left = [task for task in self._left if task.get_loop() is loop]
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=self._timeout)
+        if client is not None:
+            with suppress(Exception):
+                await run_async(self._disconnect(client))
 
     # For a subclass to give.
 
@@ -155,7 +182,7 @@ class ServerStore:
         """Run ``body`` with a client and ``arguments``. ``twice``: it does no harm if it was carried out before."""
         if self._asyncio:
             return self._wait(self._try_async(body, arguments, twice))
-        self._breaker.enter()
+        finds_out = self._breaker.enter()
         answered = False
         try:
             answer = self._try_sync(body, arguments, twice)
@@ -166,7 +193,7 @@ class ServerStore:
         except Exception as error:
             raise self._outage(error) from error
         finally:
-            self._breaker.leave(answered)
+            self._breaker.leave(answered, finds_out)
         return answer
 
     def _try_sync(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
@@ -189,7 +216,7 @@ class ServerStore:
     async def _wait(self, call: Coroutine[Any, Any, T]) -> T:
         """Return what ``call`` returns, by the deadline."""
         try:
-            self._breaker.enter()
+            finds_out = self._breaker.enter()
         except StoreUnavailable:
             call.close()
             raise
@@ -197,20 +224,34 @@ class ServerStore:
         try:
             await asyncio.wait((task,), timeout=self._timeout)
         except asyncio.CancelledError:
-            _leave_behind(task, self._breaker, self._timeout)
+            self._leave_behind(task, self._timeout, lambda: self._breaker.leave(_answered(task), finds_out))
             raise
         if not task.done():
-            self._breaker.leave(False)
-            _leave_behind(task, None, 0)
+            self._breaker.leave(False, finds_out)
+            self._leave_behind(task, 0, lambda: None)
             raise StoreUnavailable(f"no answer within {self._timeout:g} seconds")
+        self._breaker.leave(_answered(task), finds_out)
+        if task.cancelled():
+            raise StoreUnavailable("the call was given up")
         error = task.exception()
-        answered = error is None or (isinstance(error, SessionError) and not isinstance(error, StoreUnavailable))
-        self._breaker.leave(answered)
         if error is None:
             return task.result()
         if isinstance(error, SessionError) or not isinstance(error, Exception):
             raise error
         raise self._outage(error) from error
+
+    def _leave_behind(self, task: asyncio.Task[Any], patience: float, then: Callable[[], None]) -> None:
+        """Let ``task`` end by itself, or cancel it after ``patience`` seconds. Nobody waits for it."""
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            timer.cancel()
+            self._left.discard(task)
+            _answered(task)
+            then()
+
+        self._left.add(task)
+        timer = asyncio.get_running_loop().call_later(patience, task.cancel)
+        task.add_done_callback(ended)
 
     def _outage(self, error: Exception) -> StoreUnavailable:
         return StoreUnavailable(f"the server failed: {type(error).__name__}")
@@ -224,42 +265,34 @@ class ServerStore:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
+            # A client keeps its loop alive, so that the dictionary would keep both.
+            for ended in [other for other in list(self._clients) if other.is_closed()]:
+                self._clients.pop(ended, None)
             client = self._clients[loop] = self._connect()
         return client
 
     def _forget(self) -> None:
-        """Forget all clients: their connections belong to the process that we were forked from."""
+        """Make no use of what the process has that we were forked from, nor let go of it: its server would hear that."""
+        _inherited.append((list(self._client), list(self._clients.items()), list(self._left)))
         self._client.clear()
         self._clients.clear()
-        self._breaker.__init__()  # type: ignore[misc]  # Its lock may be held by a thread that is not here.
+        self._left.clear()
+        self._breaker.reset()
 
 
 _all: WeakSet[ServerStore] = WeakSet()
-_left: set[asyncio.Task[Any]] = set()
+_inherited: list[Any] = []
 
 
-def _leave_behind(task: asyncio.Task[Any], breaker: Breaker | None, patience: float) -> None:
-    """Let ``task`` end by itself, or cancel it after ``patience`` seconds. Nobody waits for it."""
-
-    def ended(task: asyncio.Task[Any]) -> None:
-        _left.discard(task)
-        timer.cancel()
-        failed = task.cancelled() or task.exception() is not None
-        if breaker is not None:
-            breaker.leave(not failed)
-
-    _left.add(task)
-    timer = asyncio.get_running_loop().call_later(patience, task.cancel)
-    task.add_done_callback(ended)
-
-
-async def _closed(client: Any, disconnect: Callable[[Any], Steps[None]]) -> None:
-    if client is not None:
-        await run_async(disconnect(client))
+def _answered(task: asyncio.Task[Any]) -> bool:
+    """Tell whether the server answered to a call that has ended."""
+    error = None if task.cancelled() else task.exception()
+    if task.cancelled() or isinstance(error, StoreUnavailable):
+        return False
+    return error is None or isinstance(error, SessionError)
 
 
 def _after_fork() -> None:
-    _left.clear()
     for store in list(_all):
         with suppress(Exception):
             store._forget()

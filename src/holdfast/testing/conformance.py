@@ -9,7 +9,7 @@ import inspect
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -572,7 +572,7 @@ class StoreConformance:
         return self.in_threads(calls)
 
     @staticmethod
-    def in_threads(calls: list[Callable[[], Any]]) -> list[Any]:
+    def in_threads(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """Run ``calls`` in threads that start together, each with an event loop in case it is asked to wait."""
         start = threading.Barrier(len(calls))
         answers: list[Any] = [None] * len(calls)
@@ -722,6 +722,9 @@ class StoreConformance:
         assert (await ask(other.load(SID))).payload == b"a"
         assert await ask(other.delete(SID)) is True
         assert await ask(store.load(SID)) is None
+        if can(other, Closable):
+            # Its connections belong to this event loop; nobody else can close them.
+            await ask(other.close())
 
     # Faults -----------------------------------------------------------------------------------------------------------
 
