@@ -21,6 +21,16 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "cookie": ("holdfast.stores.cookie", ""),
     "memcached": ("holdfast.stores.memcached", ""),
     "dynamodb": ("holdfast.stores.dynamodb", "dynamodb"),
+    "redis": ("holdfast.stores.redis", "redis"),
+    "rediss": ("holdfast.stores.redis", "redis"),
+    "unix": ("holdfast.stores.redis", "redis"),
+    "redis+unix": ("holdfast.stores.redis", "redis"),
+    "redis+sentinel": ("holdfast.stores.redis", "redis"),
+    "rediss+sentinel": ("holdfast.stores.redis", "redis"),
+    "redis+cluster": ("holdfast.stores.redis", "redis"),
+    "rediss+cluster": ("holdfast.stores.redis", "redis"),
+    "valkey": ("holdfast.stores.redis", "redis"),
+    "valkeys": ("holdfast.stores.redis", "redis"),
 }
 
 

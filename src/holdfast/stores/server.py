@@ -272,7 +272,7 @@ class ServerStore:
         return client
 
     def _forget(self) -> None:
-        """Make no use of what the process has that we were forked from, nor let go of it: its server would hear that."""
+        """Make no use of what the process has that we were forked from, nor let go of it: the server might hear."""
         _inherited.append((list(self._client), list(self._clients.items()), list(self._left)))
         self._client.clear()
         self._clients.clear()

@@ -1,0 +1,283 @@
+# The layout is connect-redis's: the key is a prefix and the sid, the value is the payload, and the end is the TTL of
+# the key, which Redis removes then. Node writes a relative end; we write an absolute one, by our own clock, and go by
+# it: so that the server's clock decides nothing but when memory is freed.
+#
+# Each verb is one script, hence one atomic step and one round trip. It is sent by its hash; a server that does not know
+# it, after a restart or a failover, gets its text once. A key that holds something else than a string is none of ours,
+# and counts as absent.
+"""Keep sessions in Redis or Valkey: one server, Sentinel or Cluster, in the layout of Node's connect-redis."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import redis
+from redis.client import NEVER_DECODE
+
+from holdfast.dual import Steps, run_async, run_sync
+from holdfast.errors import InvalidOption, SessionError
+from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.redis_client import Address, disconnect, parse
+from holdfast.stores.server import DEADLINE, ServerStore
+
+__all__ = ["RedisStore"]
+
+#: JavaScript, and Lua, are exact up to here. In milliseconds it is the year 287396.
+LAST_MOMENT = 2**53
+
+#: How many keys are looked at in one step while all are listed: a fraction of a millisecond of the server's time.
+PAGE_SIZE = 200
+
+#: A script's first argument is our time. `ends` is -1 for a key without an end.
+_LIVE = """
+local key, now, ends = KEYS[1], tonumber(ARGV[1]), -2
+if redis.call('TYPE', key).ok == 'string' then
+  ends = redis.pcall('PEXPIRETIME', key)
+  if type(ends) ~= 'number' then -- Redis before 7.0 has no such command.
+    ends = redis.call('PTTL', key)
+    if ends >= 0 then
+      local time = redis.call('TIME')
+      ends = ends + time[1] * 1000 + math.floor(time[2] / 1000)
+    end
+  end
+end
+local live = ends == -1 or ends > now
+"""
+
+_BODIES = {
+    "load": """
+if live then return {redis.call('GET', key), ends} end
+return false""",
+    "create": """
+if live then return 0 end
+redis.call('SET', key, ARGV[2], 'PXAT', ARGV[3])
+return 1""",
+    "replace": """
+if not live then return 0 end
+local current = redis.call('GET', key)
+if current ~= ARGV[4] then return current end
+redis.call('SET', key, ARGV[2], 'PXAT', ARGV[3])
+return 1""",
+    "touch": """
+if not live then return 0 end
+redis.call('PEXPIREAT', key, ARGV[2])
+return 1""",
+    "delete": """
+if ends ~= -2 then redis.call('UNLINK', key) end
+return live and 1 or 0""",
+    "count": """
+return live and 1 or 0""",
+}
+
+_SCRIPTS = {name: (_LIVE + body).encode() for name, body in _BODIES.items()}
+_HASHES = {name: hashlib.sha1(script).hexdigest() for name, script in _SCRIPTS.items()}  # noqa: S324  # Redis's own.
+_REPLACED, _MISSING = Replaced(), Missing()
+
+
+class RedisStore(ServerStore):
+    """Keeps records in the Redis or Valkey server that ``server``, a URL, names. Needs 6.2 or newer.
+
+    Or give a client of redis-py that you have: ``client`` for synchronous code, ``async_client`` for asyncio, or both.
+    It is never closed here, and its own time-outs are in force as well. With ``client`` alone, the store refuses to
+    work under asyncio, which it would stall.
+
+    ``prefix`` is what connect-redis calls so. ``max_connections`` is how many connections one process, or one event
+    loop, opens to a server; who finds none free waits for one. ``timeout`` is the deadline of a call, in seconds.
+
+    What a server that fails has acknowledged, but not yet passed on to its replica, is lost when that takes over, as
+    with everything in Redis.
+    """
+
+    lost = (ConnectionError, redis.ConnectionError, redis.ReadOnlyError)
+
+    def __init__(
+        self,
+        server: str | Address | None = None,
+        *,
+        client: Any = None,
+        async_client: Any = None,
+        prefix: str = "sess:",
+        max_connections: int = 50,
+        timeout: float = DEADLINE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(timeout=timeout, clock=clock)
+        if (server is None) == (client is None and async_client is None):
+            raise InvalidOption("server", "is needed, or a client, not both", 'Write "redis://localhost:6379/0".')
+        for option, given, colour in (("client", client, False), ("async_client", async_client, True)):
+            if given is not None and inspect.iscoroutinefunction(getattr(given, "execute_command", None)) != colour:
+                raise InvalidOption(
+                    option,
+                    "is a client of the other colour",
+                    "client=redis.Redis(), async_client=redis.asyncio.Redis().",
+                )
+        if not isinstance(prefix, str) or not prefix:
+            raise InvalidOption("prefix", f"{prefix!r} would take in all keys", 'The default is "sess:".')
+        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
+            raise InvalidOption("max_connections", f"{max_connections!r} is no number from 1", "The default is 50.")
+        self._address = parse(server)[0] if isinstance(server, str) else server
+        self._given = {False: client, True: async_client}
+        self._max_connections = max_connections
+        self._prefix = prefix.encode("utf-8", "surrogatepass")
+        self._pattern = re.sub(rb"([\\*?\[\]])", rb"\\\1", self._prefix) + b"*"
+
+    def all(self) -> Any:
+        """Yield each sid with its record, a page of keys at a time."""
+        return self._all_async() if self._asyncio else self._all_sync()
+
+    def count(self) -> Any:
+        return run_async(self._sum("count")) if self._asyncio else run_sync(self._sum("count"))
+
+    def clear(self) -> Any:
+        """Remove all records: what has the prefix and is a string. The server frees the memory in the background."""
+        return run_async(self._clear()) if self._asyncio else run_sync(self._clear())
+
+    def _clear(self) -> Steps[None]:
+        yield from self._sum("delete")
+
+    def _connect(self) -> Any:
+        if self._address is not None:
+            return self._address.client(
+                asynchronous=self._asyncio, timeout=self._timeout, max_connections=self._max_connections
+            )
+        if self._given[self._asyncio] is None:
+            where, option = ("under asyncio", "async_client") if self._asyncio else ("from synchronous code", "client")
+            raise SessionError(f"this RedisStore was called {where}, and has no client for that: give it {option}= too")
+        return self._given[self._asyncio]
+
+    def _disconnect(self, client: Any) -> Steps[None]:
+        if self._address is not None:
+            yield from disconnect(client, asynchronous=self._asyncio)
+
+    # The verbs.
+
+    def _load(self, client: Any, sid: str) -> Steps[Record | None]:
+        return _record((yield from self._run(client, "load", self._key(sid))))
+
+    def _create(self, client: Any, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
+        return bool((yield from self._run(client, "create", self._key(sid), payload, self._end(ttl))))
+
+    def _replace(
+        self, client: Any, sid: str, payload: bytes, ttl: float, expected: bytes
+    ) -> Steps[Replaced | Conflict | Missing]:
+        answer = yield from self._run(client, "replace", self._key(sid), payload, self._end(ttl), expected)
+        if isinstance(answer, bytes):
+            return Conflict(answer)
+        return _REPLACED if answer else _MISSING
+
+    def _touch(self, client: Any, sid: str, ttl: float) -> Steps[bool]:
+        return bool((yield from self._run(client, "touch", self._key(sid), self._end(ttl))))
+
+    def _delete(self, client: Any, sid: str) -> Steps[bool]:
+        return bool((yield from self._run(client, "delete", self._key(sid))))
+
+    def _run(self, client: Any, script: str, key: bytes, *arguments: Any) -> Steps[Any]:
+        rest = (1, key, self._now(), *arguments)
+        try:
+            return (yield client.execute_command("EVALSHA", _HASHES[script], *rest, **{NEVER_DECODE: True}))
+        except redis.exceptions.NoScriptError:
+            return (yield client.execute_command("EVAL", _SCRIPTS[script], *rest, **{NEVER_DECODE: True}))
+
+    def _key(self, sid: str) -> bytes:
+        # A sid is any text, and a lone surrogate has no UTF-8.
+        return self._prefix + sid.encode("utf-8", "surrogatepass")
+
+    def _now(self) -> int:
+        # An end is a whole number of milliseconds. (A float of this size is off by less than a hundredth.)
+        return math.floor(round(self._clock() * 1000, 2))
+
+    def _end(self, ttl: float) -> int:
+        end = min((self._clock() + ttl) * 1000, LAST_MOMENT)
+        # A life is never rounded down to nothing, and the server takes no end before its epoch.
+        return max(math.ceil(round(end, 2)) if ttl > 0 else math.floor(end), 1)
+
+    # All keys: of each primary, a page at a time. Each step has a deadline of its own.
+
+    def _all_sync(self) -> Iterator[tuple[str, Record]]:
+        seen: set[bytes] = set()
+        for node in self._ask(self._nodes, twice=True):
+            cursor = None
+            while cursor != 0:
+                cursor, answers = self._ask(self._page, node, cursor or 0, "load", seen, twice=True)
+                yield from self._records(answers)
+
+    async def _all_async(self) -> AsyncIterator[tuple[str, Record]]:
+        seen: set[bytes] = set()
+        for node in await self._ask(self._nodes, twice=True):
+            cursor = None
+            while cursor != 0:
+                cursor, answers = await self._ask(self._page, node, cursor or 0, "load", seen, twice=True)
+                for item in self._records(answers):
+                    yield item
+
+    def _sum(self, script: str) -> Steps[int]:
+        """Run ``script`` for each key, and return the sum of its answers."""
+        seen: set[bytes] = set()
+        total = 0
+        for node in (yield self._ask(self._nodes, twice=True)):
+            cursor = None
+            while cursor != 0:
+                cursor, answers = yield self._ask(self._page, node, cursor or 0, script, seen, twice=True)
+                total += sum(answer for _, answer in answers)
+        return total
+
+    def _nodes(self, client: Any) -> Steps[list[Any]]:
+        if not hasattr(client, "get_primaries"):
+            return [None]
+        if self._asyncio:
+            yield client.initialize()
+        return list(client.get_primaries())
+
+    def _page(
+        self, client: Any, node: Any, cursor: int, script: str, seen: set[bytes]
+    ) -> Steps[tuple[int, list[tuple[bytes, Any]]]]:
+        """Run ``script`` for the keys of ``node`` from ``cursor`` on. Return the next cursor, and each key's answer."""
+        here = {NEVER_DECODE: True} if node is None else {NEVER_DECODE: True, "target_nodes": node}
+        scan = ("SCAN", cursor, "MATCH", self._pattern, "COUNT", PAGE_SIZE)
+        cursor, keys = yield client.execute_command(*scan, **here)
+        if isinstance(cursor, dict):
+            cursor = next(iter(cursor.values()))
+        keys = [key for key in dict.fromkeys(keys) if key not in seen]
+        if not keys:
+            return cursor, []
+        pipeline, now = client.pipeline(transaction=False), self._now()
+        for key in keys:
+            pipeline.execute_command("EVAL", _SCRIPTS[script], 1, key, now, **{NEVER_DECODE: True})
+        answers = yield pipeline.execute()
+        # A server that moves its keys to a larger table lists some of them twice.
+        seen.update(keys)
+        return cursor, list(zip(keys, answers, strict=True))
+
+    def _records(self, answers: list[tuple[bytes, Any]]) -> Iterator[tuple[str, Record]]:
+        for key, answer in answers:
+            record = _record(answer)
+            if record is not None:
+                with suppress(UnicodeDecodeError):
+                    yield key[len(self._prefix) :].decode("utf-8", "surrogatepass"), record
+
+
+def _record(answer: Any) -> Record | None:
+    if answer is None:
+        return None
+    payload, end = answer
+    return Record(payload, (LAST_MOMENT if end == -1 else end) / 1000)
+
+
+def from_url(url: str, clock: Callable[[], float]) -> RedisStore:
+    """Return the store of a URL such as ``redis://:password@localhost:6379/0?prefix=sess:&timeout=2``."""
+    address, options = parse(url, "prefix", "timeout", "max_connections")
+    numbers: dict[str, Any] = {}
+    for option, kind in (("timeout", float), ("max_connections", int)):
+        if option in options:
+            try:
+                numbers[option] = kind(options[option])
+            except ValueError:
+                raise InvalidOption(option, f"{options[option]!r} is no number", "Leave it out, or give one.") from None
+    return RedisStore(address, prefix=options.get("prefix", "sess:"), **numbers, clock=clock)

@@ -1,0 +1,667 @@
+"""The Redis store, with real servers of Redis and Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import redis
+import redis.asyncio
+import trustme
+
+from holdfast import InvalidOption, SessionError, Sessions, StoreUnavailable, stores
+from holdfast.asgi import SessionMiddleware
+from holdfast.record import decode, encode
+from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.redis import RedisStore
+from holdfast.testing import FrozenClock, Link, StoreConformance
+from tests.asgi import Browser, Response, handler
+from tests.conftest import SECRET
+from tests.stores.redis_servers import Server, cluster, started, wait_for
+
+SITE = Path(__file__).parents[1] / "node" / "redis-store.js"
+GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-redis-10.json").read_text("utf-8"))["records"]
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[Server]:
+    with started() as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A day ahead of the servers, so that they remove nothing."""
+    return FrozenClock(int(time.time()) + 86_400)
+
+
+class TestRedis(StoreConformance):
+    """The contract, for synchronous callers."""
+
+    deadline = 0.5
+
+    @pytest.fixture
+    def clock(self) -> FrozenClock:
+        return FrozenClock(int(time.time()) + 86_400)
+
+    @pytest.fixture
+    def server(self, redis_server: Server) -> Iterator[Link]:
+        redis_server.ask("FLUSHALL")
+        with Link(redis_server.port) as link:
+            yield link
+
+    @pytest.fixture
+    def store(self, clock: FrozenClock, server: Link) -> Iterator[Any]:
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=0.5, clock=clock)
+        yield store
+        store.close()
+
+
+class TestRedisUnderAsyncio(TestRedis):
+    """The contract, for asyncio."""
+
+    @pytest.fixture
+    async def store(self, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=0.5, clock=clock).asynchronous()
+        yield store
+        await store.close()
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[Server]]:
+    with cluster() as nodes:
+        yield nodes
+
+
+class TestCluster(StoreConformance):
+    """The contract, in a cluster; what a broken connection does is proved above."""
+
+    @pytest.fixture
+    def clock(self) -> FrozenClock:
+        return FrozenClock(int(time.time()) + 86_400)
+
+    @pytest.fixture
+    async def store(self, clock: FrozenClock, nodes: list[Server]) -> AsyncIterator[Any]:
+        for node in nodes[:3]:
+            node.ask("FLUSHALL")
+        store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}", clock=clock).asynchronous()
+        yield store
+        await store.close()
+
+
+def test_a_cluster_serves_synchronous_code(nodes: list[Server], clock: FrozenClock) -> None:
+    """All verbs, on all its parts."""
+    for node in nodes[:3]:
+        node.ask("FLUSHALL")
+    store = RedisStore(f"redis+cluster://127.0.0.1:1,127.0.0.1:{nodes[4].port}", clock=clock)
+    for number in range(300):
+        assert store.create(f"sid{number}", b"%d" % number, 60) is True
+    assert all(len(node.all_keys()) > 50 for node in nodes[:3])
+    assert store.count() == len(dict(store.all())) == 300
+    use_all_verbs(store, clock)
+    store.clear()
+    assert not any(node.all_keys() for node in nodes[:3])
+    store.close()
+
+
+def use_all_verbs(store: RedisStore, clock: FrozenClock) -> None:
+    """Go through a life, to its end."""
+    assert store.create("life", b"a", 60) is True
+    assert store.create("life", b"b", 60) is False
+    assert store.load("life") == Record(b"a", pytest.approx(clock.now + 60, abs=0.01))
+    assert store.replace("life", b"c", 60, b"b") == Conflict(b"a")
+    assert store.replace("life", b"b", 60, b"a") == Replaced()
+    assert store.touch("life", 120) is True
+    clock.advance(119)
+    assert dict(store.all())["life"].payload == b"b"
+    clock.advance(2)
+    assert store.load("life") is None
+    assert store.touch("life", 60) is False
+    assert store.delete("life") is False
+    assert store.replace("life", b"b", 60, b"b") == Missing()
+    assert store.create("life", b"c", 60) is True
+    assert store.delete("life") is True
+
+
+@pytest.fixture
+def empty(redis_server: Server) -> Server:
+    redis_server.ask("FLUSHALL")
+    return redis_server
+
+
+@pytest.fixture
+def store(empty: Server, clock: FrozenClock) -> Iterator[RedisStore]:
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", clock=clock)
+    yield store
+    store.close()
+
+
+# What is stored -------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_is_a_string_with_an_end(store: RedisStore, empty: Server, clock: FrozenClock) -> None:
+    """As connect-redis keeps it; the end is by our clock."""
+    store.create("the-sid", b'{"a":1}', 60)
+    assert empty.ask("GET", "sess:the-sid") == b'{"a":1}'
+    assert empty.ask("PEXPIRETIME", "sess:the-sid") == (clock.now + 60) * 1000
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=[record["name"] for record in GOLDEN])
+def test_what_node_wrote_is_written_as_it_was_read(empty: Server, golden: Any) -> None:
+    """To the byte, and with the life that Node gave it."""
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}")
+    value = golden["value"].encode()
+    empty.ask("SET", golden["key"], value, "EX", golden["ttl"])
+    sid = golden["key"].removeprefix("sess:")
+    record = store.load(sid)
+    assert record.payload == value
+    assert record.expires_at == pytest.approx(time.time() + golden["ttl"], abs=5)
+    assert store.replace(sid, b"{}", 60, value) == Replaced()
+    assert store.replace(sid, encode(decode(record.payload)), golden["ttl"], b"{}") == Replaced()
+    assert empty.ask("GET", golden["key"]) == value
+    assert golden["ttl"] - 5 <= empty.ask("TTL", golden["key"]) <= golden["ttl"]
+    store.close()
+
+
+def test_a_record_without_an_end_lives_on(store: RedisStore, empty: Server, clock: FrozenClock) -> None:
+    """What was made persistent by hand, or by Node with disableTTL."""
+    empty.ask("SET", "sess:a", "x")
+    clock.advance(1e9)
+    assert store.load("a") == Record(b"x", 2**53 / 1000)
+    assert store.replace("a", b"y", 60, b"x") == Replaced()
+    clock.advance(60)
+    assert store.load("a") is None
+
+
+def test_what_is_no_record_harms_nobody(store: RedisStore, empty: Server) -> None:
+    """A key of another kind is no session, and nobody removes it; keys that are no text are passed over."""
+    store.create("good", b"{}", 60)
+    empty.ask("HSET", "sess:a", "b", "c")
+    empty.ask("SET", b"sess:\xff", "x")
+    assert store.load("a") is None
+    assert store.touch("a", 60) is False
+    assert store.replace("a", b"z", 60, b"y") == Missing()
+    assert store.delete("a") is False
+    assert [sid for sid, _ in store.all()] == ["good"]
+    store.clear()
+    assert empty.all_keys() == {b"sess:a"}
+
+
+@pytest.mark.parametrize("prefix", ["[xy]app:", "*", "a?", "\\", "a\\*", "^-", "\ud800"])
+def test_a_prefix_is_no_pattern(empty: Server, clock: FrozenClock, prefix: str) -> None:
+    """Another application's keys are neither listed, counted nor removed."""
+    others = {b"xapp:1", b"yapp:1", b"aa", b"ab1", b"\\\\", b"other", b"[xy]ap", b"a*"}
+    for key in others:
+        empty.ask("SET", key, "theirs")
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", prefix=prefix, clock=clock)
+    store.create("1", b"ours", 60)
+    found = {key for key in empty.all_keys() if key.startswith(prefix.encode("utf-8", "surrogatepass"))}
+    assert len(list(store.all())) == store.count() == len(found)
+    store.clear()
+    assert empty.all_keys() == (others | found) - found
+    store.close()
+
+
+def test_the_server_removes_what_has_ended(empty: Server) -> None:
+    """Nothing has to be pruned."""
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}")
+    store.create("a", b"x", 0.05)
+    wait_for(lambda: empty.ask("DBSIZE") == 0)
+    store.create("b", b"x", -1e9)
+    assert empty.ask("EXISTS", "sess:b") == 0
+    store.close()
+
+
+# How it is asked ------------------------------------------------------------------------------------------------------
+
+
+def test_a_verb_is_one_round_trip(store: RedisStore, empty: Server) -> None:
+    """One command. Its text is sent to a server that does not know it, and then not again."""
+    calls: list[Callable[[], Any]] = [
+        lambda: store.load("a"),
+        lambda: store.create("a", b"x", 60),
+        lambda: store.replace("a", b"y", 60, b"x"),
+        lambda: store.touch("a", 60),
+        lambda: store.delete("a"),
+    ]
+    for call in calls:
+        empty.ask("SCRIPT", "FLUSH")
+        assert commands_of(empty, call) == {"evalsha": 1, "eval": 1}
+        assert commands_of(empty, call) == {"evalsha": 1}
+
+
+def commands_of(server: Server, call: Callable[[], Any]) -> dict[str, int]:
+    """Return how many scripts ``call`` sends, and in what form."""
+    server.ask("CONFIG", "RESETSTAT")
+    call()
+    counts = server.ask("INFO", "commandstats")
+    return {name: counts[f"cmdstat_{name}"]["calls"] for name in ("evalsha", "eval") if f"cmdstat_{name}" in counts}
+
+
+def test_a_server_before_7_is_served() -> None:
+    """It has no PEXPIRETIME; its time and PTTL say the same."""
+    clock = FrozenClock(int(time.time()) + 86_400)
+    with started("--rename-command", "PEXPIRETIME", "") as server:
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", clock=clock)
+        use_all_verbs(store, clock)
+        store.close()
+
+
+def test_valkey_is_served(clock: FrozenClock) -> None:
+    """By its name, too."""
+    with started(name="valkey-server") as server:
+        assert b"valkey" in server.ask("INFO", "server").get("server_name", "").encode()
+        store = stores.from_url(f"valkey://127.0.0.1:{server.port}", clock)
+        use_all_verbs(store, clock)
+        assert store.count() == 0
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority, a server's certificate, and a client's."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    for name, identity in (("server", "localhost"), ("client", "app@example.com")):
+        certificate = authority.issue_cert(identity)
+        certificate.private_key_pem.write_to_path(str(folder / f"{name}.key"))
+        certificate.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+    return folder
+
+
+async def test_tls_with_certificates(certificates: Path, clock: FrozenClock) -> None:
+    """The server's is checked against the authority and the name; ours is shown."""
+    files = {"cert": "server.pem", "key": "server.key", "ca-cert": "ca.pem"}
+    options = [text for name, file in files.items() for text in (f"--tls-{name}-file", str(certificates / file))]
+    from tests.stores.redis_servers import free_ports
+
+    port = free_ports(1)[0]
+    with started("--tls-port", str(port), *options):
+        trusted = f"rediss://localhost:{port}?ssl_ca_certs={certificates}/ca.pem"
+        shown = f"{trusted}&ssl_certfile={certificates}/client.pem&ssl_keyfile={certificates}/client.key"
+        store = stores.from_url(shown, clock)
+        use_all_verbs(store, clock)
+        assert await store.asynchronous().create("a", b"x", 60) is True
+        await store.asynchronous().close()
+        store.close()
+        for url in (trusted, shown.replace("localhost", "127.0.0.1"), f"rediss://localhost:{port}"):
+            refused = stores.from_url(url, clock)
+            with pytest.raises(StoreUnavailable):
+                refused.load("a")
+            with pytest.raises(StoreUnavailable):
+                await refused.asynchronous().load("a")
+            await refused.asynchronous().close()
+            refused.close()
+
+
+@pytest.mark.parametrize("scheme", ["unix", "redis+unix"])
+async def test_a_socket_with_a_password(tmp_path: Path, clock: FrozenClock, scheme: str) -> None:
+    """And a database of its own."""
+    path = tmp_path / "a redis.sock"
+    with started("--unixsocket", str(path)) as server:
+        server.ask("ACL", "SETUSER", "app", "on", ">p@ss:/?", "~sess:*", "+@all")
+        store = stores.from_url(f"{scheme}://app:{quote('p@ss:/?', safe='')}@{quote(str(path))}?db=3", clock)
+        use_all_verbs(store, clock)
+        assert await store.asynchronous().create("a", b"x", 60) is True
+        assert server.ask("INFO", "keyspace")["db3"]["keys"] == 1
+        assert store.count() == 1
+        await store.asynchronous().close()
+        store.close()
+
+
+# Whose client ---------------------------------------------------------------------------------------------------------
+
+
+async def test_clients_of_the_application_are_used_and_stay_open(empty: Server, clock: FrozenClock) -> None:
+    """Even if they decode what they read."""
+    ours = redis.Redis(port=empty.port, decode_responses=True)
+    theirs = redis.asyncio.Redis(port=empty.port, decode_responses=True)
+    store = RedisStore(client=ours, async_client=theirs, clock=clock)
+    assert store.create("a", b"\xff", 60) is True
+    under_asyncio = store.asynchronous()
+    assert (await under_asyncio.load("a")).payload == b"\xff"
+    assert await under_asyncio.replace("a", b"y", 60, b"x") == Conflict(b"\xff")
+    assert [item async for item in under_asyncio.all()] == list(store.all())
+    await under_asyncio.close()
+    store.close()
+    assert ours.connection_pool._available_connections[0]._sock is not None
+    assert theirs.connection_pool._available_connections[0].is_connected
+    ours.close()
+    await theirs.aclose()
+
+
+async def test_a_cluster_client_of_the_application(nodes: list[Server], clock: FrozenClock) -> None:
+    """Of either colour, decoding."""
+    for node in nodes[:3]:
+        node.ask("FLUSHALL")
+    ours = redis.RedisCluster(port=nodes[0].port, host="127.0.0.1", decode_responses=True)
+    theirs = redis.asyncio.RedisCluster(port=nodes[0].port, host="127.0.0.1", decode_responses=True)
+    store = RedisStore(client=ours, async_client=theirs, clock=clock)
+    use_all_verbs(store, clock)
+    assert await store.asynchronous().create("a", b"\xff", 60) is True
+    assert await store.asynchronous().count() == store.count() == 1
+    assert [sid for sid, _ in store.all()] == ["a"]
+    ours.close()
+    await theirs.aclose()
+
+
+async def test_a_synchronous_client_is_refused_under_asyncio(empty: Server) -> None:
+    """It would stall the event loop. And the other way round."""
+    with redis.Redis(port=empty.port) as client:
+        sessions = Sessions(secret=SECRET, store=RedisStore(client=client))
+        with pytest.raises(SessionError, match="async_client= too") as caught:
+            await sessions.open("a")
+        assert not isinstance(caught.value, StoreUnavailable)
+    async with redis.asyncio.Redis(port=empty.port) as other:
+        with pytest.raises(SessionError, match="client= too"):
+            RedisStore(async_client=other).load("a")
+        with pytest.raises(InvalidOption, match="other colour"):
+            RedisStore(client=other)
+    with pytest.raises(InvalidOption, match="other colour"):
+        RedisStore(async_client=client)
+
+
+def test_each_event_loop_has_a_client(empty: Server, clock: FrozenClock) -> None:
+    """And closes it."""
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", clock=clock).asynchronous()
+
+    async def visit(number: int) -> bool:
+        created = await store.create(f"sid{number}", b"x", 60)
+        await store.close()
+        return bool(created)
+
+    assert all(asyncio.run(visit(number)) for number in range(3))
+
+
+FORK = """
+import os, sys
+from holdfast.stores.redis import RedisStore
+store = RedisStore(sys.argv[1])
+store.create("a", b"parent", 60)
+child = os.fork()
+if child == 0:
+    mine = all(store.load("a").payload == b"parent" for _ in range(200))
+    store.close()
+    os._exit(0 if mine else 1)
+mine = all(store.load("b") is None for _ in range(200))
+print(mine, os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_forked_child_has_connections_of_its_own(empty: Server) -> None:
+    """Nobody reads another's replies."""
+    command = [sys.executable, "-W", "error", "-c", FORK, f"redis://127.0.0.1:{empty.port}"]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "True 0\n"
+
+
+async def test_who_finds_no_connection_free_waits(empty: Server, clock: FrozenClock) -> None:
+    """A burst of requests is served by few connections."""
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", max_connections=3, clock=clock).asynchronous()
+    assert all(await asyncio.gather(*(store.create(f"sid{number}", b"x", 60) for number in range(100))))
+    assert empty.ask("CLIENT", "LIST").count(b"cmd=evalsha") == 3
+    await store.close()
+
+
+# Outages --------------------------------------------------------------------------------------------------------------
+
+
+class Site:
+    """A visitor of a site of ours."""
+
+    def __init__(self, store: Any) -> None:
+        self.sessions = Sessions(secret=SECRET, store=store)
+        self.jar: dict[str, str] = {}
+
+    async def visit(self, work: Callable[[Any], Any] = dict) -> Response:
+        return await Browser(SessionMiddleware(handler(work), self.sessions), self.jar).get()
+
+
+async def test_while_the_store_is_down_visitors_get_a_503_and_keep_their_cookie(empty: Server) -> None:
+    """And are who they were when it is back."""
+    with Link(empty.port) as link:
+        site = Site(RedisStore(f"redis://127.0.0.1:{link.port}"))
+        await site.visit(lambda session: session.update(a=1))
+        jar = dict(site.jar)
+        link.refuse()
+        response = await site.visit()
+        assert (response.status, response.get("retry-after"), response.cookie) == (503, "10", None)
+        link.resume()
+        assert (await site.visit()).body == b"{'a': 1}"
+        assert site.jar == jar
+        await site.sessions.close()
+
+
+async def test_a_server_that_is_killed_loses_nothing_that_it_has_acknowledged(clock: FrozenClock) -> None:
+    """If it writes to its disk before it answers (appendfsync always). Requests succeed as soon as it is back."""
+    with started("--appendonly", "yes", "--appendfsync", "always") as server:
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", clock=clock).asynchronous()
+        await store.create("a", b"0", 60)
+        acknowledged = 0
+
+        async def write() -> None:
+            nonlocal acknowledged
+            while True:
+                mine = b"%d" % (acknowledged + 1)
+                answer = await store.replace("a", mine, 60, b"%d" % acknowledged)
+                # The kill may have come between the write and the answer.
+                assert answer == Replaced() or answer.current == mine
+                acknowledged += 1
+
+        for round in range(1, 3):
+            writer = asyncio.ensure_future(write())
+            while acknowledged < 50 * round:
+                await asyncio.sleep(0.001)
+            server.kill()
+            with pytest.raises(StoreUnavailable):
+                await writer
+            server.start().ready()
+            assert int((await store.load("a")).payload) - acknowledged in (0, 1)
+        await store.close()
+
+
+def test_a_server_that_is_full_is_an_outage_for_writers(clock: FrozenClock) -> None:
+    """It says so; readers are served, and nothing is lost."""
+    with started("--maxmemory", "3mb", "--maxmemory-policy", "noeviction") as server:
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", clock=clock)
+        created = 0
+        with pytest.raises(StoreUnavailable) as caught:
+            while True:
+                store.create(f"sid{created}", b"x" * 100_000, 60)
+                created += 1
+        assert isinstance(caught.value.__cause__, redis.exceptions.OutOfMemoryError)
+        assert store.count() == created > 0
+        assert store.touch("sid0", 60) is True
+        assert store.delete("sid0") is True
+        store.close()
+
+
+# Beside Node ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Node:
+    """A site of express-session and connect-redis."""
+
+    url: str
+
+    async def get(self, cookie: str | None, **query: str) -> tuple[Any, str | None]:
+        """Make a request. Return the session as the handler left it, and the cookie that was set."""
+        headers = {} if cookie is None else {"cookie": f"connect.sid={cookie}"}
+        async with httpx.AsyncClient() as client:
+            response = await client.get(self.url, params=query, headers=headers)
+        assert response.status_code == 200, response.text
+        cookie_line = response.headers.get("set-cookie", "")
+        return response.json(), cookie_line.partition(";")[0].removeprefix("connect.sid=") or None
+
+
+def sid_of(cookie: str) -> str:
+    return cookie.removeprefix("s%3A").partition(".")[0]
+
+
+@pytest.fixture(scope="module")
+def node(redis_server: Server) -> Iterator[Node]:
+    command = ["node", str(SITE), f"redis://127.0.0.1:{redis_server.port}", "3600000"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        assert port, "run: npm install --prefix tests/node"
+        yield Node(f"http://127.0.0.1:{port}/")
+        process.communicate(timeout=30)
+
+
+@pytest.fixture
+async def beside(node: Node, empty: Server) -> AsyncIterator[Site]:
+    """A visitor of a site of ours with Node's server."""
+    site = Site(RedisStore(f"redis://127.0.0.1:{empty.port}"))
+    yield site
+    await site.sessions.close()
+
+
+async def test_node_reads_what_we_created(node: Node, beside: Site, empty: Server) -> None:
+    """The same cookie, the same key; and we read what Node has made of it."""
+    words = {"0": [1.5, None], "name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "deep": {"a": {"b": 1}}}
+    await beside.visit(lambda session: session.update(words))
+    cookie = beside.jar["connect.sid"]
+    seen, _ = await node.get(cookie)
+    assert {key: seen[key] for key in words} == words
+    key = f"sess:{sid_of(cookie)}"
+    before = empty.ask("GET", key)
+    seen, _ = await node.get(cookie, set='{"node":"Größe"}')
+    after = empty.ask("GET", key)
+    assert after.replace(',"node":"Größe"'.encode(), b"") == before, "nothing else has changed"
+    seen = []
+    await beside.visit(lambda session: seen.append(dict(session)))
+    assert seen == [{**words, "node": "Größe"}]
+    await beside.visit(lambda session: session["deep"]["a"].update(b=2))
+    assert empty.ask("GET", key) == after.replace(b'{"b":1}', b'{"b":2}')
+    seen, _ = await node.get(cookie)
+    assert (seen["deep"], seen["lone"]) == ({"a": {"b": 2}}, "\ud800")
+
+
+async def test_we_read_what_node_created(node: Node, beside: Site, empty: Server) -> None:
+    """And change it, and Node reads that; who changes nothing moves no byte."""
+    _, cookie = await node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
+    assert cookie is not None
+    key = f"sess:{sid_of(cookie)}"
+    before = empty.ask("GET", key)
+    beside.jar["connect.sid"] = cookie
+    seen: list[Any] = []
+    response = await beside.visit(lambda session: seen.append((dict(session), session.is_new)))
+    assert seen == [({"user": {"name": "Zoë 😀", "lone": "\ud800"}}, False)]
+    assert response.cookie is None
+    assert empty.ask("GET", key) == before
+    await beside.visit(lambda session: session["user"].update(name="Bob"))
+    answer, _ = await node.get(cookie)
+    assert answer["user"] == {"name": "Bob", "lone": "\ud800"}
+
+
+async def test_both_change_in_turn_and_nothing_is_lost(node: Node, beside: Site) -> None:
+    """The key goes to and fro."""
+    await beside.visit(lambda session: session.update(turn=[]))
+    cookie = beside.jar["connect.sid"]
+    for number in range(3):
+        await node.get(cookie, set=json.dumps({f"node{number}": number}))
+        await beside.visit(lambda session, number=number: session.update({f"python{number}": number}))
+    expected = {f"{name}{number}": number for number in range(3) for name in ("node", "python")} | {"turn": []}
+    seen, _ = await node.get(cookie)
+    assert {key: seen[key] for key in expected} == expected
+
+
+async def test_a_touch_is_seen_on_the_other_side(node: Node, beside: Site, empty: Server) -> None:
+    """Either moves the end, and nothing else."""
+    _, cookie = await node.get(None, set='{"a":1}')
+    assert cookie is not None
+    key = f"sess:{sid_of(cookie)}"
+    before = empty.ask("GET", key)
+    empty.ask("EXPIRE", key, "100")
+    beside.jar["connect.sid"] = cookie
+    await beside.visit()
+    assert 3590 < empty.ask("TTL", key) <= 3600, "the life that Node's cookie names, from now on"
+    empty.ask("EXPIRE", key, "100")
+    await node.get(cookie)
+    assert 3590 < empty.ask("TTL", key) <= 3600
+    assert empty.ask("GET", key) == before
+
+
+async def test_what_one_ends_the_other_does_not_find(node: Node, beside: Site) -> None:
+    """Both ways."""
+    _, cookie = await node.get(None, set='{"a":1}')
+    assert cookie is not None
+    beside.jar["connect.sid"] = cookie
+    await beside.visit(lambda session: session.destroy())
+    seen, _ = await node.get(cookie)
+    assert list(seen) == ["cookie"]
+    await beside.visit(lambda session: session.update(b=2))
+    cookie = beside.jar["connect.sid"]
+    await node.get(cookie, destroy="")
+    found: list[bool] = []
+    await beside.visit(lambda session: found.append(session.is_new))
+    assert found == [True]
+
+
+async def test_both_list_the_same(node: Node, beside: Site) -> None:
+    """Whoever made them."""
+    _, one = await node.get(None, set='{"a":1}')
+    assert one is not None
+    await beside.visit(lambda session: session.update(b=2))
+    both = sorted([sid_of(one), sid_of(beside.jar["connect.sid"])])
+    assert sorted((await node.get(None, ids=""))[0]) == both
+    assert sorted([session.id async for session in beside.sessions.all()]) == both
+    assert await beside.sessions.count() == 2
+
+
+# Options --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://localhost/x", "no number"),
+        ("redis://localhost?db=1", "no option 'db'"),
+        ("redis://localhost:port", "no host and port"),
+        ("redis://a,b", "several servers"),
+        ("redis://localhost?ssl_ca_certs=x", "no option"),
+        ("rediss://localhost?ssl_cert_reqs=maybe", "required"),
+        ("redis+sentinel://localhost", "names no service"),
+        ("redis+cluster://localhost/1", "no databases"),
+        ("unix://", "names no socket"),
+        ("unix://host/redis.sock", "names no socket"),
+        ("redis://localhost?timeout=soon", "no number"),
+        ("redis://localhost?timeout=0", "no number of seconds"),
+        ("redis://localhost?timeout=nan", "no number of seconds"),
+        ("redis://localhost?max_connections=0", "no number from 1"),
+        ("redis://localhost?prefix=", "take in all keys"),
+    ],
+)
+def test_a_wrong_url_says_what_to_write(url: str, message: str) -> None:
+    """At construction, with the remedy."""
+    with pytest.raises(InvalidOption, match=message):
+        stores.from_url(url, time.time)
+
+
+@pytest.mark.parametrize("given", [{}, {"server": "redis://", "client": redis.Redis()}, {"server": "http://x"}])
+def test_one_server_or_client_is_needed(given: Any) -> None:
+    """And it must be a Redis."""
+    with pytest.raises(InvalidOption):
+        RedisStore(**given)
+
+
+def test_nobody_connects_before_it_is_used_and_no_password_is_told() -> None:
+    """Neither by repr nor by an error."""
+    store = stores.from_url("redis://app:secret-word@127.0.0.1:1/2?prefix=a:&timeout=1&max_connections=3", time.time)
+    assert "secret-word" not in repr([store, store._address])
+    with pytest.raises(StoreUnavailable) as caught:
+        store.load("the-sid")
+    assert not {"secret-word", "the-sid"} & set(f"{caught.value} {caught.value.__cause__}".split())
+    store.close()

@@ -1,0 +1,139 @@
+"""The Redis store while a cluster or Sentinel puts a replica in the place of a server that was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from holdfast import StoreUnavailable
+from holdfast.stores.base import Replaced
+from holdfast.stores.redis import RedisStore
+from holdfast.testing import FrozenClock, Link
+from tests.stores.redis_servers import Server, cluster, sentinels
+
+SIDS = [f"sid{number}" for number in range(12)]
+
+#: Within how many seconds requests succeed again. The servers find out after half a second, and then hold an election.
+FAILOVER = 10
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[Server]]:
+    with cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[tuple[list[Server], list[Server]]]:
+    with sentinels() as watched:
+        yield watched
+
+
+class Visitors:
+    """Each counts up in a session of its own, as fast as it can, through all outages."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.acknowledged = dict.fromkeys(SIDS, 0)
+        #: What must not be lost.
+        self.safe = dict.fromkeys(SIDS, 0)
+        self.outages = 0
+        self.stopped = False
+
+    async def run(self) -> None:
+        await asyncio.gather(*map(self.visit, SIDS))
+
+    async def visit(self, sid: str) -> None:
+        while not self.stopped:
+            try:
+                record = await self.store.load(sid)
+                assert record is not None, "a session was lost"
+                count = int(record.payload)
+                assert count >= self.safe[sid], "an acknowledged write was lost"
+                if await self.store.replace(sid, b"%d" % (count + 1), 600, record.payload) == Replaced():
+                    self.acknowledged[sid] = count + 1
+            except StoreUnavailable:
+                self.outages += 1
+                await asyncio.sleep(0.01)
+
+    async def more(self) -> None:
+        """Wait until each has been served ten times more."""
+        goal = {sid: count + 10 for sid, count in self.acknowledged.items()}
+        deadline = time.monotonic() + FAILOVER
+        while any(self.acknowledged[sid] < goal[sid] for sid in SIDS):
+            assert time.monotonic() < deadline, "requests do not succeed again"
+            await asyncio.sleep(0.005)
+
+
+def make_safe(server: Server, key: str) -> None:
+    """Wait until a replica has all that was written before."""
+    with redis.Redis(port=server.port, single_connection_client=True) as client:
+        client.set(key, "x")
+        assert client.wait(1, 5000) >= 1
+
+
+async def kill_in_the_middle(store: RedisStore, victim: Server, key: str) -> None:
+    """Kill ``victim``, which serves ``key``, among requests; what its replica had is there when they succeed again."""
+    under_asyncio = store.asynchronous()
+    for sid in SIDS:
+        assert await under_asyncio.create(sid, b"0", 600) is True
+    visitors = Visitors(under_asyncio)
+    running = asyncio.ensure_future(visitors.run())
+    await visitors.more()
+    acknowledged = dict(visitors.acknowledged)
+    await asyncio.to_thread(make_safe, victim, key)
+    visitors.safe = acknowledged
+    victim.kill()
+    # Some may be served by the other parts of a cluster before the first one finds out.
+    while not visitors.outages and not running.done():
+        await asyncio.sleep(0.005)
+    await visitors.more()
+    visitors.stopped = True
+    await running
+    for sid in SIDS:
+        assert int(store.load(sid).payload) - visitors.acknowledged[sid] in (0, 1)
+    await under_asyncio.close()
+    store.close()
+
+
+async def test_a_primary_of_a_cluster_is_killed(nodes: list[Server]) -> None:
+    """The first part of the slots changes hands; both colours follow."""
+    clock = FrozenClock(int(time.time()) + 86_400)
+    addresses = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+    store = RedisStore(f"redis+cluster://{addresses}", clock=clock)
+    store.create("before", b"x", 600)  # The synchronous client is connected, too.
+    key = next(f"{number}" for number in range(1000) if nodes[0].ask("CLUSTER", "KEYSLOT", f"{number}") < 5462)
+    await kill_in_the_middle(store, nodes[0], key)
+
+
+@pytest.mark.parametrize("sync", [False, True])
+async def test_a_sentinel_that_is_silent_costs_no_request(
+    watched: tuple[list[Server], list[Server]], sync: bool
+) -> None:
+    """There is time to ask the next one."""
+    _, watchers = watched
+    with Link(watchers[0].port) as silent:
+        silent.silence()
+        url = f"redis+sentinel://127.0.0.1:{silent.port},127.0.0.1:{watchers[1].port}/sessions"
+        store = RedisStore(url, timeout=1)
+        if sync:
+            assert store.create("a", b"x", 60) is True
+            store.close()
+        else:
+            assert await store.asynchronous().create("b", b"x", 60) is True
+            await store.asynchronous().close()
+
+
+async def test_the_master_is_killed_that_sentinels_watch(watched: tuple[list[Server], list[Server]]) -> None:
+    """A replica is promoted; both colours find it."""
+    (master, *_), watchers = watched
+    clock = FrozenClock(int(time.time()) + 86_400)
+    addresses = ",".join(f"127.0.0.1:{watcher.port}" for watcher in watchers)
+    store = RedisStore(f"redis+sentinel://{addresses}/sessions?db=0", clock=clock)
+    store.create("before", b"x", 600)
+    await kill_in_the_middle(store, master, "probe")
