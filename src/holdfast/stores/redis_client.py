@@ -42,12 +42,8 @@ _TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
 _SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
 
 
-class _Pool(redis.sentinel.SentinelConnectionPool, redis.BlockingConnectionPool):
+class _Pool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
     """Asks a Sentinel where to connect, and waits for a free connection."""
-
-
-class _AsyncPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
-    """Does so under asyncio."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,8 +92,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
                 **connection,
                 **self._ssl(),
             )
-            blocking = _AsyncPool if asynchronous else _Pool
-            return sentinel.master_for(self.path, connection_pool_class=blocking, **pool)
+            if asynchronous:
+                return sentinel.master_for(self.path, connection_pool_class=_Pool, **pool)
+            # Not before redis-py 7 does such a pool work for threads. They are not many.
+            return sentinel.master_for(self.path, max_connections=2**31)
         if self.kind == "socket":
             del connection["socket_keepalive"]
             connection |= {"connection_class": driver.UnixDomainSocketConnection, "path": self.path}
