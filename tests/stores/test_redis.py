@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import pytest_asyncio
 import redis
 import redis.asyncio
 import trustme
@@ -27,7 +28,7 @@ from holdfast.stores.redis import RedisStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from tests.asgi import Browser, Response, handler
 from tests.conftest import SECRET
-from tests.stores.redis_servers import Server, cluster, started, wait_for
+from tests.stores.redis_servers import Server, cluster, free_ports, started, wait_for
 
 SITE = Path(__file__).parents[1] / "node" / "redis-store.js"
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-redis-10.json").read_text("utf-8"))["records"]
@@ -83,18 +84,24 @@ def nodes() -> Iterator[list[Server]]:
         yield nodes
 
 
+@pytest_asyncio.fixture(loop_scope="class", scope="class")
+async def client(nodes: list[Server]) -> AsyncIterator[Any]:
+    async with redis.asyncio.RedisCluster(host="127.0.0.1", port=nodes[0].port) as client:
+        yield client
+
+
+@pytest.mark.asyncio(loop_scope="class")
 class TestCluster(StoreConformance):
-    """The contract, in a cluster; what a broken connection does is proved above."""
+    """The contract, in a cluster, with a client of the application's; it takes long to learn what its servers can."""
 
     @pytest.fixture
     def clock(self) -> FrozenClock:
         return FrozenClock(int(time.time()) + 86_400)
 
-    @pytest.fixture
-    async def store(self, clock: FrozenClock, nodes: list[Server]) -> AsyncIterator[Any]:
-        for node in nodes[:3]:
-            node.ask("FLUSHALL")
-        store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}", clock=clock).asynchronous()
+    @pytest_asyncio.fixture(loop_scope="class")
+    async def store(self, clock: FrozenClock, client: Any) -> AsyncIterator[Any]:
+        await client.flushall(target_nodes=client.PRIMARIES)
+        store = RedisStore(async_client=client, clock=clock).asynchronous()
         yield store
         await store.close()
 
@@ -284,8 +291,6 @@ async def test_tls_with_certificates(certificates: Path, clock: FrozenClock) -> 
     """The server's is checked against the authority and the name; ours is shown."""
     files = {"cert": "server.pem", "key": "server.key", "ca-cert": "ca.pem"}
     options = [text for name, file in files.items() for text in (f"--tls-{name}-file", str(certificates / file))]
-    from tests.stores.redis_servers import free_ports
-
     port = free_ports(1)[0]
     with started("--tls-port", str(port), *options):
         trusted = f"rediss://localhost:{port}?ssl_ca_certs={certificates}/ca.pem"
