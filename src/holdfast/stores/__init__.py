@@ -31,6 +31,8 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "rediss+cluster": ("holdfast.stores.redis", "redis"),
     "valkey": ("holdfast.stores.redis", "redis"),
     "valkeys": ("holdfast.stores.redis", "redis"),
+    "mongodb": ("holdfast.stores.mongodb", "mongodb"),
+    "mongodb+srv": ("holdfast.stores.mongodb", "mongodb"),
 }
 
 

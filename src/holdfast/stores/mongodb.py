@@ -1,0 +1,341 @@
+# The layout is connect-mongo's: in the collection `sessions` documents {_id: sid, session, expires}. What `session` may
+# be is said in mongodb_document.py. Other fields of a document are nobody's business here, and are left alone.
+#
+# Each verb is one command of the server's, which is atomic for one document. That a record is live stands in the filter
+# of the command, by our clock, so that one which has expired, or lost its end, is neither changed nor brought back. The
+# server's own removal by the index on `expires` comes up to a minute later, and tidies up.
+#
+# `replace` names in its filter what it expects to be there. The server compares 1 and 1.0 as one, as JSON does, but a
+# date and its text as two, as JSON does not. So where it finds nothing, the document is read; and if that holds what
+# was expected, in another form, then the form that was read is what the second command expects.
+"""Keep sessions in MongoDB: the layout of Node's connect-mongo."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, TypeAlias
+
+import bson
+import pymongo
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
+from pymongo import AsyncMongoClient, MongoClient, ReadPreference
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, DuplicateKeyError, PyMongoError
+
+from holdfast.dual import Steps, run_async, run_sync
+from holdfast.errors import InvalidOption, SessionError
+from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.mongodb_document import (
+    LAST_MOMENT,
+    OPTIONS,
+    Document,
+    id_of,
+    payload_of,
+    record_of,
+    sid_of,
+    value_of,
+)
+from holdfast.stores.server import DEADLINE, ServerStore
+
+__all__ = ["MongoStore"]
+
+logger = logging.getLogger("holdfast")
+
+#: The largest payload, in bytes: the statement of `replace` holds two, and MongoDB takes 16 MiB.
+LARGEST = 8_000_000
+
+#: How many documents are read or removed in one command while all are listed or cleared.
+PAGE_SIZE = 500
+
+#: After how many seconds the index is asked for again, if the server refused to make it.
+INDEX_AGAIN = 3600.0
+
+_REPLACED, _MISSING = Replaced(), Missing()
+
+#: A collection in either colour: one body of code uses both.
+AnyCollection: TypeAlias = Any
+
+
+class MongoStore(ServerStore):
+    """Keeps records in a collection of MongoDB, as connect-mongo does (6.0, and 4 or later without ``crypto``).
+
+    ``url`` is a ``mongodb://`` or ``mongodb+srv://`` URL; the database in it defaults to ``test``, as it does in Node,
+    and ``collection`` is the name of the collection. Or give collections of your own: ``collection`` of a
+    ``MongoClient`` for synchronous code, ``async_collection`` of an ``AsyncMongoClient`` for asyncio, or both. Their
+    clients stay yours to close. A collection must not have a collation, and writes must be acknowledged (not ``w=0``).
+
+    ``stringify`` is connect-mongo's option: True keeps a session as JSON text, False as a BSON object. Give it as Node
+    has it; both forms are read. ``timeout`` is the deadline of a call, in seconds.
+    """
+
+    lost = (AutoReconnect,)
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        collection: str | Collection[Any] = "sessions",
+        async_collection: AsyncCollection[Any] | None = None,
+        stringify: bool = True,
+        timeout: float = DEADLINE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(timeout=timeout, clock=clock)
+        if not isinstance(stringify, bool):
+            raise InvalidOption("stringify", f"{stringify!r} is not a bool", "Give it as connect-mongo has it.")
+        self._stringify = stringify
+        self._url = url
+        self._index_at = [-math.inf]
+        #: What was brought, by whether it is for asyncio.
+        self._own: dict[bool, AnyCollection] = {}
+        if url is not None:
+            self._name = _name(collection, async_collection)
+            _check_acknowledged(self._trial(url))
+            return
+        if isinstance(collection, Collection):
+            self._own[False] = collection
+        elif isinstance(collection, AsyncCollection):
+            raise InvalidOption("collection", "it is a collection for asyncio", "Give it as async_collection.")
+        if async_collection is not None:
+            if not isinstance(async_collection, AsyncCollection):
+                raise InvalidOption("async_collection", "it is none", "Give a collection of an AsyncMongoClient.")
+            self._own[True] = async_collection
+        if not self._own:
+            raise InvalidOption("url", "there is neither a URL nor a collection", 'Use "mongodb://localhost/shop".')
+        for own in self._own.values():
+            _check_acknowledged(own)
+
+    def all(self) -> Any:
+        """Yield each sid with its record, a page of documents at a time."""
+        return self._each_async() if self._asyncio else self._each()
+
+    def count(self) -> Any:
+        return self._ask(self._count, twice=True)
+
+    def clear(self) -> Any:
+        """Remove all documents of the collection, a page at a time."""
+        steps = self._clear()
+        return run_async(steps) if self._asyncio else run_sync(steps)
+
+    # The connection.
+
+    def _trial(self, url: str) -> AnyCollection:
+        try:
+            return self._open(MongoClient, url)
+        except (PyMongoError, ValueError, TypeError) as error:
+            # The driver's message may show a part of the password.
+            problem = f"the driver does not take this URL ({type(error).__name__})"
+        raise InvalidOption("store", problem, 'Use "mongodb://host/database", user and password percent-encoded.')
+
+    def _open(self, client: type[MongoClient[Any]] | type[AsyncMongoClient[Any]], url: str) -> AnyCollection:
+        patience = max(1, int(self._timeout * 1000))
+        opened: Any = client(
+            url, connect=False, timeoutMS=patience, connectTimeoutMS=patience, serverSelectionTimeoutMS=patience
+        )
+        return opened.get_default_database("test")[self._name]
+
+    def _connect(self) -> AnyCollection:
+        if self._url is not None:
+            collection = self._open(AsyncMongoClient if self._asyncio else MongoClient, self._url)
+        elif self._asyncio in self._own:
+            collection = self._own[self._asyncio]
+        else:
+            raise InvalidOption(
+                *("async_collection", "there is none, and this is asyncio", "Give one of an AsyncMongoClient.")
+                if self._asyncio
+                else ("collection", "there is none, and this is synchronous code", "Give one of a MongoClient.")
+            )
+        # What another member of a replica set has may be older: a session that was ended would be found there.
+        return collection.with_options(codec_options=OPTIONS, read_preference=ReadPreference.PRIMARY)
+
+    def _disconnect(self, client: AnyCollection) -> Steps[None]:
+        if self._url is not None:
+            yield client.database.client.close()
+
+    def _try_sync(self, *arguments: Any) -> Any:
+        with pymongo.timeout(self._timeout):
+            return super()._try_sync(*arguments)
+
+    async def _try_async(self, *arguments: Any) -> Any:
+        with pymongo.timeout(self._timeout):
+            return await super()._try_async(*arguments)
+
+    def _index(self, collection: AnyCollection) -> Steps[None]:
+        """Have the server remove what has expired. A session is created even if it refuses."""
+        now = self._clock()
+        if now < self._index_at[0]:
+            return
+        self._index_at[0] = now + INDEX_AGAIN
+        try:
+            with pymongo.timeout(self._timeout / 2):
+                yield collection.create_index("expires", expireAfterSeconds=0, background=True)
+            self._index_at[0] = math.inf
+        except AutoReconnect:
+            self._index_at[0] = now
+        except PyMongoError as error:
+            logger.warning(
+                "no index removes expired sessions from MongoDB (%s %s). Make it: db.%s.createIndex({expires: 1}, "
+                "{expireAfterSeconds: 0})",
+                type(error).__name__,
+                getattr(error, "code", ""),
+                collection.name,
+            )
+
+    # The verbs.
+
+    def _load(self, client: AnyCollection, sid: str) -> Steps[Record | None]:
+        document = yield client.find_one({"_id": id_of(sid), "$or": self._live()})
+        return None if document is None else record_of(document)
+
+    def _create(self, client: AnyCollection, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
+        document = {"session": self._value(payload), "expires": self._end(ttl)}
+        yield from self._index(client)
+        try:
+            # What is live is not found, and cannot be inserted again.
+            yield client.replace_one({"_id": id_of(sid), "$nor": self._live()}, document, upsert=True)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def _replace(
+        self, client: AnyCollection, sid: str, payload: bytes, ttl: float, expected: bytes
+    ) -> Steps[Replaced | Conflict | Missing]:
+        live = {"_id": id_of(sid), "$or": self._live()}
+        new = {"session": self._value(payload), "expires": self._end(ttl)}
+        # As an operand of $eq, nothing in a session is an operator.
+        there = {"session": {"$eq": value_of(expected, self._stringify)}}
+        if (yield client.update_one({**live, **there}, {"$set": new})).matched_count:
+            return _REPLACED
+        raw, current = yield from self._look(client, live)
+        if current == expected:
+            old = bson.decode(raw.raw, OPTIONS)["session"]
+            new["session"] = self._value(payload, old)
+            there = {"session": {"$eq": raw["session"]}}
+            if (yield client.update_one({**live, **there}, {"$set": new})).matched_count:
+                return _REPLACED
+            _, current = yield from self._look(client, live)
+        return _MISSING if current is None else Conflict(current)
+
+    def _look(self, client: AnyCollection, live: Document) -> Steps[tuple[RawBSONDocument, bytes | None]]:
+        """Return the document as it is, and its payload."""
+        as_it_is = client.with_options(codec_options=OPTIONS.with_options(document_class=RawBSONDocument))
+        raw = yield as_it_is.find_one(live)
+        if raw is None:
+            return RawBSONDocument(bson.encode({})), None
+        return raw, payload_of(bson.decode(raw.raw, OPTIONS).get("session"))
+
+    def _touch(self, client: AnyCollection, sid: str, ttl: float) -> Steps[bool]:
+        end = {"$set": {"expires": self._end(ttl)}}
+        answer = yield client.update_one({"_id": id_of(sid), "$or": self._live()}, end)
+        return bool(answer.matched_count)
+
+    def _delete(self, client: AnyCollection, sid: str) -> Steps[bool]:
+        now = self._clock()
+        document = yield client.find_one_and_delete({"_id": id_of(sid)})
+        record = None if document is None else record_of(document)
+        return record is not None and record.expires_at > now
+
+    def _count(self, client: AnyCollection) -> Steps[int]:
+        return int((yield client.count_documents({"$or": self._live()})))
+
+    def _clear(self) -> Steps[None]:
+        while (yield self._ask(self._clear_page, twice=True)):
+            pass
+
+    def _clear_page(self, client: AnyCollection) -> Steps[int]:
+        page = yield client.find({}, {"_id": True}, limit=PAGE_SIZE).to_list(PAGE_SIZE)
+        if page:
+            yield client.delete_many({"_id": {"$in": [document["_id"] for document in page]}})
+        return len(page)
+
+    def _each(self) -> Iterator[tuple[str, Record]]:
+        cursor = self._cursor()
+        while page := self._ask(self._page, cursor):
+            yield from _records(page)
+
+    async def _each_async(self) -> AsyncIterator[tuple[str, Record]]:
+        cursor = self._cursor()
+        while page := await self._ask(self._page, cursor):
+            for item in _records(page):
+                yield item
+
+    def _cursor(self) -> Any:
+        return self._connected().find({"$or": self._live()}, batch_size=PAGE_SIZE)
+
+    def _page(self, client: AnyCollection, cursor: Any) -> Steps[list[Document]]:
+        page: list[Document] = yield cursor.to_list(PAGE_SIZE)
+        return page
+
+    # What goes into commands.
+
+    def _live(self) -> list[Document]:
+        """Return the alternatives that a live document meets one of: connect-mongo's."""
+        now = DatetimeMS(math.floor(self._clock() * 1000))
+        return [{"expires": {"$exists": False}}, {"expires": {"$gt": now}}]
+
+    def _end(self, ttl: float) -> DatetimeMS:
+        end = max(-LAST_MOMENT, min((self._clock() + ttl) * 1000, LAST_MOMENT))
+        # A life is never rounded down to nothing. (A float of this size is off by less than a hundredth.)
+        return DatetimeMS(math.ceil(round(end, 2)) if ttl > 0 else math.floor(end))
+
+    def _value(self, payload: bytes, old: object = None) -> object:
+        value = value_of(payload, self._stringify, old)
+        # A number takes two bytes of JSON, and up to twelve of BSON.
+        size = len(bson.encode({"": value})) if len(payload) > LARGEST // 8 else 0
+        if size > LARGEST:
+            raise SessionError(f"the session takes {size} bytes, and MongoDB can keep {LARGEST}. Keep less in it")
+        return value
+
+
+def _records(page: list[Document]) -> Iterator[tuple[str, Record]]:
+    """Yield what a page of documents holds, but for what is no session."""
+    for document in page:
+        sid, record = sid_of(document["_id"]), record_of(document)
+        if sid is not None and record is not None:
+            yield sid, record
+
+
+def _name(collection: object, async_collection: object) -> str:
+    if not isinstance(collection, str) or async_collection is not None:
+        raise InvalidOption("collection", "there is a URL as well", "Give a URL and a name, or your own.")
+    if not collection or "$" in collection or "\0" in collection or collection.startswith(("system.", ".")):
+        raise InvalidOption("collection", f"{collection!r} is no name for one", 'The default is "sessions".')
+    return collection
+
+
+def _check_acknowledged(collection: AnyCollection) -> None:
+    if not collection.write_concern.acknowledged:
+        raise InvalidOption("w", "0 tells nothing of what became of a write", "Leave it out, or use w=majority.")
+
+
+def from_url(url: str, clock: Callable[[], float]) -> MongoStore:
+    """Return the store of ``mongodb://host/database?collection=sessions&stringify=true&timeout=2``.
+
+    All other options are the driver's.
+    """
+    address, _, query = url.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    ours = {name: text for name, _, text in pairs if name in ("collection", "stringify", "timeout")}
+    theirs = "&".join("".join(pair) for pair in pairs if pair[0] not in ours)
+    stringify = ours.get("stringify", "true")
+    if stringify not in ("true", "false"):
+        raise InvalidOption("stringify", f"{stringify!r} is neither true nor false", "Give it as connect-mongo has it.")
+    try:
+        timeout = float(ours.get("timeout", DEADLINE))
+    except ValueError:
+        raise InvalidOption("timeout", f"{ours['timeout']!r} is no number of seconds", "The default is 2.") from None
+    if theirs:
+        # Between host and options the driver wants a slash.
+        address += f"{'' if '/' in address.partition('://')[2] else '/'}?{theirs}"
+    return MongoStore(
+        address,
+        collection=ours.get("collection", "sessions"),
+        stringify=stringify == "true",
+        timeout=timeout,
+        clock=clock,
+    )
