@@ -78,12 +78,15 @@ class Link:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        ends = [writer]
         with suppress(OSError, asyncio.CancelledError):
             await self._open.wait()
             from_server, to_server = await asyncio.open_connection(*self._target)
+            ends.append(to_server)
             self._writers.add(to_server)
             await asyncio.gather(self._pass(reader, to_server), self._pass(from_server, writer))
-        writer.close()
+        for end in ends:
+            end.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
