@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+import pickle
 import socketserver
 import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,15 @@ class MongoStub:
         self.clock = clock
         #: The commands as they came, in order, but for those of the drivers' own housekeeping.
         self.commands: list[Document] = []
-        #: Of each collection, by "database.collection": the documents and the indexes.
-        self.documents: dict[str, list[bytes]] = {}
+        #: Of each collection, by "database.collection": the documents by their _id, and the indexes.
+        self.documents: dict[str, dict[Any, bytes]] = {}
         self.indexes: dict[str, list[Document]] = {}
         self._file = file
         if file and file.exists():
-            saved = bson.decode(file.read_bytes(), OPTIONS)
-            self.documents, self.indexes = saved["documents"], saved["indexes"]
+            self.documents, self.indexes = pickle.loads(file.read_bytes())
         self._lock = threading.RLock()
         self._fail_point: Document = {}
-        self._cursors: dict[int, tuple[str, list[bytes]]] = {}
+        self._cursors: dict[int, tuple[str, list[Document]]] = {}
         self._stopping = threading.Event()
         self._server = _Server(("127.0.0.1", port), _Connection)
         self._server.stub = self
@@ -69,7 +69,7 @@ class MongoStub:
 
     def find(self, name: str = "test.sessions") -> list[Document]:
         """Return all documents of a collection, for a test to look at."""
-        return [bson.decode(raw, OPTIONS) for raw in self.documents.get(name, [])]
+        return self._matching(name, {})
 
     def answer(self, command: Document) -> Document | None:
         """Carry out a command. None: hang up instead."""
@@ -85,7 +85,7 @@ class MongoStub:
             with self._lock:
                 answer = {**work(command, f"{command.get('$db')}.{command[name]}"), "ok": 1.0}
                 if self._file and name in ("insert", "update", "delete", "findAndModify", "createIndexes"):
-                    self._file.write_bytes(bson.encode({"documents": self.documents, "indexes": self.indexes}))
+                    self._file.write_bytes(pickle.dumps((self.documents, self.indexes)))
                 return answer
         except Failure as failure:
             return failure.answer
@@ -116,14 +116,14 @@ class MongoStub:
 
     def _expire(self, name: str, field: str, after: float) -> None:
         filter_ = {field: {"$lte": DatetimeMS(int((self.clock() - after) * 1000))}}
-        for raw, _ in list(self._matching(name, filter_)):
-            self.documents[name].remove(raw)
+        for document in self._matching(name, filter_):
+            del self.documents[name][document["_id"]]
 
-    def _matching(self, name: str, query: Document) -> Iterator[tuple[bytes, Document]]:
-        for raw in self.documents.get(name, []):
-            document = bson.decode(raw, OPTIONS)
-            if matches(document, query):
-                yield raw, document
+    def _matching(self, name: str, query: Document) -> list[Document]:
+        documents, identity = self.documents.get(name, {}), query.get("_id")
+        found = documents.values() if identity is None or isinstance(identity, dict) else [documents.get(identity)]
+        decoded = (bson.decode(raw, OPTIONS) for raw in found if raw is not None)
+        return [document for document in decoded if matches(document, query)]
 
     # Commands ---------------------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class MongoStub:
     def _do_dropDatabase(self, command: Document, name: str) -> Document:
         for kept in (self.documents, self.indexes):
             for key in [key for key in kept if key.startswith(f"{command['$db']}.")]:
-                del kept[key]  # type: ignore[attr-defined]
+                del kept[key]
         return {}
 
     def _do_createIndexes(self, command: Document, name: str) -> Document:
@@ -176,7 +176,7 @@ class MongoStub:
         return self._each(command["documents"], lambda document: (self._insert(name, document), {"n": 1})[1])
 
     def _do_find(self, command: Document, name: str) -> Document:
-        found = [_project(document, command) for _, document in self._matching(name, command.get("filter", {}))]
+        found = [_project(document, command) for document in self._matching(name, command.get("filter", {}))]
         limit = command.get("limit", 0)
         found = found[:limit] if limit else found
         size = command.get("batchSize", 101)
@@ -203,15 +203,15 @@ class MongoStub:
     def _do_aggregate(self, command: Document, name: str) -> Document:
         match, group = command["pipeline"]
         assert group == {"$group": {"_id": 1, "n": {"$sum": 1}}}
-        count = len(list(self._matching(name, match["$match"])))
+        count = len(self._matching(name, match["$match"]))
         return _first_batch(0, name, [{"_id": 1, "n": count}] if count else [])
 
     def _do_update(self, command: Document, name: str) -> Document:
         upserted: list[Document] = []
 
         def one(update: Document) -> Document:
-            for raw, document in self._matching(name, update["q"]):
-                self._store(name, raw, changed(document, update["u"], self.clock()))
+            for document in self._matching(name, update["q"]):
+                self._store(name, changed(document, update["u"], self.clock()))
                 return {"n": 1, "nModified": 1}
             if not update.get("upsert"):
                 return {"n": 0}
@@ -225,17 +225,17 @@ class MongoStub:
 
     def _do_delete(self, command: Document, name: str) -> Document:
         def one(delete: Document) -> Document:
-            doomed = [raw for raw, _ in self._matching(name, delete["q"])]
-            for raw in doomed[: delete["limit"] or None]:
-                self.documents[name].remove(raw)
-            return {"n": len(doomed[: delete["limit"] or None])}
+            doomed = self._matching(name, delete["q"])[: delete["limit"] or None]
+            for document in doomed:
+                del self.documents[name][document["_id"]]
+            return {"n": len(doomed)}
 
         return self._each(command["deletes"], one)
 
     def _do_findAndModify(self, command: Document, name: str) -> Document:
         assert command["remove"], "of findAndModify this server knows the removal"
-        for raw, document in self._matching(name, command["query"]):
-            self.documents[name].remove(raw)
+        for document in self._matching(name, command["query"]):
+            del self.documents[name][document["_id"]]
             return {"value": _project(document, {"projection": command.get("fields", {})}), "lastErrorObject": {"n": 1}}
         return {"value": None, "lastErrorObject": {"n": 0}}
 
@@ -251,23 +251,18 @@ class MongoStub:
         return sums
 
     def _insert(self, name: str, document: Document) -> None:
-        if any(True for _ in self._matching(name, {"_id": document["_id"]})):
+        if document["_id"] in self.documents.get(name, {}):
             raise Failure(11000, f"E11000 duplicate key error collection: {name} index: _id_")
-        self._store(name, None, document)
+        self._store(name, document)
 
-    def _store(self, name: str, old: bytes | None, new: Document) -> None:
-        raw = bson.encode(new, codec_options=OPTIONS)
+    def _store(self, name: str, document: Document) -> None:
+        raw = bson.encode(document, codec_options=OPTIONS)
         if len(raw) > LARGEST_DOCUMENT:
             raise Failure(10334, f"BSONObj size: {len(raw)} is invalid")
-        documents = self.documents.setdefault(name, [])
-        documents[slice(len(documents), None) if old is None else _at(documents.index(old))] = [raw]
+        self.documents.setdefault(name, {})[document["_id"]] = raw
 
 
 _HOUSEKEEPING = {"hello", "ismaster", "isMaster", "ping", "endSessions", "configureFailPoint"}
-
-
-def _at(index: int) -> slice:
-    return slice(index, index + 1)
 
 
 def _first_batch(identity: int, name: str, batch: list[Any]) -> Document:

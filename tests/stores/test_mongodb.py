@@ -62,6 +62,12 @@ def origin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         process.wait(60)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver looks no more than twice a second whether a server is back. That is long for a test."""
+    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.05)
+
+
 @pytest.fixture
 def url(origin: Callable[[int], str]) -> str:
     """The URL of a database without sessions."""
@@ -87,7 +93,8 @@ class TestMongo(StoreConformance):
         with Link(port, host) as link:
             yield link
 
-    options: dict[str, Any] = {}
+    deadline = 0.5
+    options: dict[str, Any] = {"timeout": 0.5}
 
     @pytest.fixture
     def store(self, clock: FrozenClock, server: Link, origin: Callable[[int], str]) -> Iterator[Any]:
@@ -108,3 +115,9 @@ class TestMongoUnderAsyncio(TestMongo):
         server.resume()
         await other.close()
         store.close()
+
+
+class TestMongoObjects(TestMongo):
+    """The contract, for ``stringify: false``."""
+
+    options = {"timeout": 0.5, "stringify": False}
