@@ -3,8 +3,8 @@
 #
 #   1. An object is the JSON that JavaScript would write for it. A date is its ISO text, NaN is null, 1.0 is 1; a type
 #      that JSON does not know is some text.
-#   2. JSON becomes what Node's driver makes of it: a number is an int32 where it fits, else a double; beyond 2**53 it is
-#      an int64. The end of the cookie is a date, all other text is text.
+#   2. JSON becomes what Node's driver makes of it: an integer is an int32 where it fits, else the double that JavaScript
+#      writes that way, and only where there is none an int64. The end of the cookie is a date, all other text is text.
 #   3. A payload that rules 1 and 2 would not bring back byte for byte is kept as text, and bytes that are not text are
 #      kept as bytes. That is no session of Node's or ours but for one with a lone surrogate, with keys that MongoDB may
 #      refuse, or nested deeper than it allows.
@@ -27,7 +27,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.int64 import Int64
 
 from holdfast.errors import SessionError
-from holdfast.record import COOKIE, stringify
+from holdfast.record import COOKIE, javascript_number, stringify
 from holdfast.stores.base import Record
 
 __all__ = ["LAST_MOMENT", "OPTIONS", "id_of", "payload_of", "record_of", "sid_of", "value_of"]
@@ -103,7 +103,7 @@ def value_of(payload: bytes, stringified: bool, old: object = None) -> str | byt
                 value[COOKIE]["expires"] = _date(value[COOKIE]["expires"])
             if isinstance(value, dict) and payload_of(value) == payload:
                 return value
-        except (ValueError, RecursionError, msgspec.MsgspecError):
+        except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
             pass
     try:
         return payload.decode()
@@ -138,13 +138,15 @@ def _bson(value: Any, old: Any, depth: int = 0) -> Any:
         return [_bson(item, known, depth + 1) for item, known in zip_longest(value, items[: len(value)])]
     if old is not None and not isinstance(old, (dict, list)) and stringify(_json(old)) == stringify(value):
         return old
-    if isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31:
-        if abs(value) <= 2**53:
-            return float(value)
-        if not -(2**63) <= value < 2**63:
-            raise ValueError
-        return Int64(value)
-    return value
+    return _integer(value) if type(value) is int and not -(2**31) <= value < 2**31 else value
+
+
+def _integer(value: int) -> float | Int64:
+    if javascript_number(float(value)) == str(value):
+        return float(value)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError
+    return Int64(value)
 
 
 def _iso(moment: int) -> str | None:
