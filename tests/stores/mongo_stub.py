@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class MongoStub:
         self._server = _Server(("127.0.0.1", port), _Connection)
         self._server.stub = self
         self.port = self._server.server_address[1]
-        for work in (self._server.serve_forever, self._expire_for_ever):
+        for work in (partial(self._server.serve_forever, 0.02), self._expire_for_ever):
             threading.Thread(target=work, name="mongo-stub", daemon=True).start()
 
     def close(self) -> None:

@@ -768,7 +768,7 @@ def test_several_event_loops(ours: MongoStore) -> None:
         assert asyncio.run(once()).payload == b"a"
 
 
-def test_many_processes_make_the_index_at_once(origin: Callable[[int], str], url: str) -> None:
+def test_many_clients_make_the_index_at_once(origin: Callable[[int], str], url: str) -> None:
     """Nobody fails. (With the stand-in this says nothing of how indexes race.)"""
     stores = [MongoStore(url) for _ in range(8)]
     answers = StoreConformance.in_threads(
@@ -804,7 +804,7 @@ async def test_a_collection_of_the_other_colour_is_refused(stub: MongoStub) -> N
         await MongoStore(collection=client.test.sessions).asynchronous().load("a")
     with pytest.raises(InvalidOption, match="Give one of a MongoClient"):
         MongoStore(async_collection=other.test.sessions).load("a")
-    with pytest.raises(InvalidOption, match="Give it as async_collection"):
+    with pytest.raises(InvalidOption, match="Give one for asyncio as async_collection"):
         MongoStore(collection=other.test.sessions)  # type: ignore[arg-type]
     with pytest.raises(InvalidOption, match="async_collection"):
         MongoStore(async_collection=client.test.sessions)  # type: ignore[arg-type]

@@ -16,13 +16,13 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import bson
 import pymongo
+from bson.codec_options import CodecOptions
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
-from pymongo import AsyncMongoClient, MongoClient, ReadPreference
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, DuplicateKeyError, PyMongoError
@@ -30,6 +30,7 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError, PyMongoError
 from holdfast.dual import Steps, run_async, run_sync
 from holdfast.errors import InvalidOption, SessionError
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.mongodb_collection import AnyCollection, brought, of_url, split
 from holdfast.stores.mongodb_document import (
     LAST_MOMENT,
     OPTIONS,
@@ -56,9 +57,7 @@ PAGE_SIZE = 500
 INDEX_AGAIN = 3600.0
 
 _REPLACED, _MISSING = Replaced(), Missing()
-
-#: A collection in either colour: one body of code uses both.
-AnyCollection: TypeAlias = Any
+_RAW: CodecOptions[Any] = OPTIONS.with_options(document_class=RawBSONDocument)
 
 
 class MongoStore(ServerStore):
@@ -79,7 +78,7 @@ class MongoStore(ServerStore):
         self,
         url: str | None = None,
         *,
-        collection: str | Collection[Any] = "sessions",
+        collection: str | Collection[Any] | None = "sessions",
         async_collection: AsyncCollection[Any] | None = None,
         stringify: bool = True,
         timeout: float = DEADLINE,
@@ -89,26 +88,19 @@ class MongoStore(ServerStore):
         if not isinstance(stringify, bool):
             raise InvalidOption("stringify", f"{stringify!r} is not a bool", "Give it as connect-mongo has it.")
         self._stringify = stringify
-        self._url = url
         self._index_at = [-math.inf]
-        #: What was brought, by whether it is for asyncio.
-        self._own: dict[bool, AnyCollection] = {}
-        if url is not None:
-            self._name = _name(collection, async_collection)
-            _check_acknowledged(self._trial(url))
-            return
-        if isinstance(collection, Collection):
-            self._own[False] = collection
-        elif isinstance(collection, AsyncCollection):
-            raise InvalidOption("collection", "it is a collection for asyncio", "Give it as async_collection.")
-        if async_collection is not None:
-            if not isinstance(async_collection, AsyncCollection):
-                raise InvalidOption("async_collection", "it is none", "Give a collection of an AsyncMongoClient.")
-            self._own[True] = async_collection
-        if not self._own:
-            raise InvalidOption("url", "there is neither a URL nor a collection", 'Use "mongodb://localhost/shop".')
-        for own in self._own.values():
-            _check_acknowledged(own)
+        self._is_ours = url is not None
+        if url is None:
+            if isinstance(collection, str):
+                collection = None
+            if collection is None and async_collection is None:
+                remedy = 'Use "mongodb://localhost/shop".'
+                raise InvalidOption("url", "there is neither a URL nor a collection", remedy)
+            self._source = brought(collection, async_collection)
+        elif isinstance(collection, str) and async_collection is None:
+            self._source = of_url(url, collection, self._timeout)
+        else:
+            raise InvalidOption("collection", "there is a URL as well", "Give a URL and a name, or your own.")
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of documents at a time."""
@@ -124,37 +116,11 @@ class MongoStore(ServerStore):
 
     # The connection.
 
-    def _trial(self, url: str) -> AnyCollection:
-        try:
-            return self._open(MongoClient, url)
-        except (PyMongoError, ValueError, TypeError) as error:
-            # The driver's message may show a part of the password.
-            problem = f"the driver does not take this URL ({type(error).__name__})"
-        raise InvalidOption("store", problem, 'Use "mongodb://host/database", user and password percent-encoded.')
-
-    def _open(self, client: type[MongoClient[Any]] | type[AsyncMongoClient[Any]], url: str) -> AnyCollection:
-        patience = max(1, int(self._timeout * 1000))
-        opened: Any = client(
-            url, connect=False, timeoutMS=patience, connectTimeoutMS=patience, serverSelectionTimeoutMS=patience
-        )
-        return opened.get_default_database("test")[self._name]
-
     def _connect(self) -> AnyCollection:
-        if self._url is not None:
-            collection = self._open(AsyncMongoClient if self._asyncio else MongoClient, self._url)
-        elif self._asyncio in self._own:
-            collection = self._own[self._asyncio]
-        else:
-            raise InvalidOption(
-                *("async_collection", "there is none, and this is asyncio", "Give one of an AsyncMongoClient.")
-                if self._asyncio
-                else ("collection", "there is none, and this is synchronous code", "Give one of a MongoClient.")
-            )
-        # What another member of a replica set has may be older: a session that was ended would be found there.
-        return collection.with_options(codec_options=OPTIONS, read_preference=ReadPreference.PRIMARY)
+        return self._source(self._asyncio)
 
     def _disconnect(self, client: AnyCollection) -> Steps[None]:
-        if self._url is not None:
+        if self._is_ours:
             yield client.database.client.close()
 
     def _try_sync(self, *arguments: Any) -> Any:
@@ -208,26 +174,25 @@ class MongoStore(ServerStore):
         live = {"_id": id_of(sid), "$or": self._live()}
         new = {"session": self._value(payload), "expires": self._end(ttl)}
         # As an operand of $eq, nothing in a session is an operator.
-        there = {"session": {"$eq": value_of(expected, self._stringify)}}
+        there: Document = {"session": {"$eq": value_of(expected, self._stringify)}}
         if (yield client.update_one({**live, **there}, {"$set": new})).matched_count:
             return _REPLACED
-        raw, current = yield from self._look(client, live)
+        as_it_is, old, current = yield from self._look(client, live)
         if current == expected:
-            old = bson.decode(raw.raw, OPTIONS)["session"]
             new["session"] = self._value(payload, old)
-            there = {"session": {"$eq": raw["session"]}}
+            there = {"session": {"$eq": as_it_is}}
             if (yield client.update_one({**live, **there}, {"$set": new})).matched_count:
                 return _REPLACED
-            _, current = yield from self._look(client, live)
+            _, _, current = yield from self._look(client, live)
         return _MISSING if current is None else Conflict(current)
 
-    def _look(self, client: AnyCollection, live: Document) -> Steps[tuple[RawBSONDocument, bytes | None]]:
-        """Return the document as it is, and its payload."""
-        as_it_is = client.with_options(codec_options=OPTIONS.with_options(document_class=RawBSONDocument))
-        raw = yield as_it_is.find_one(live)
-        if raw is None:
-            return RawBSONDocument(bson.encode({})), None
-        return raw, payload_of(bson.decode(raw.raw, OPTIONS).get("session"))
+    def _look(self, client: AnyCollection, live: Document) -> Steps[tuple[object, object, bytes | None]]:
+        """Return what is kept, to the last byte; the same as values of Python; and as payload."""
+        document = yield client.with_options(codec_options=_RAW).find_one(live)
+        if document is None:
+            return None, None, None
+        session = bson.decode(document.raw, OPTIONS).get("session")
+        return document.get("session"), session, payload_of(session)
 
     def _touch(self, client: AnyCollection, sid: str, ttl: float) -> Steps[bool]:
         end = {"$set": {"expires": self._end(ttl)}}
@@ -300,28 +265,12 @@ def _records(page: list[Document]) -> Iterator[tuple[str, Record]]:
             yield sid, record
 
 
-def _name(collection: object, async_collection: object) -> str:
-    if not isinstance(collection, str) or async_collection is not None:
-        raise InvalidOption("collection", "there is a URL as well", "Give a URL and a name, or your own.")
-    if not collection or "$" in collection or "\0" in collection or collection.startswith(("system.", ".")):
-        raise InvalidOption("collection", f"{collection!r} is no name for one", 'The default is "sessions".')
-    return collection
-
-
-def _check_acknowledged(collection: AnyCollection) -> None:
-    if not collection.write_concern.acknowledged:
-        raise InvalidOption("w", "0 tells nothing of what became of a write", "Leave it out, or use w=majority.")
-
-
 def from_url(url: str, clock: Callable[[], float]) -> MongoStore:
     """Return the store of ``mongodb://host/database?collection=sessions&stringify=true&timeout=2``.
 
     All other options are the driver's.
     """
-    address, _, query = url.partition("?")
-    pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    ours = {name: text for name, _, text in pairs if name in ("collection", "stringify", "timeout")}
-    theirs = "&".join("".join(pair) for pair in pairs if pair[0] not in ours)
+    address, ours = split(url, "collection", "stringify", "timeout")
     stringify = ours.get("stringify", "true")
     if stringify not in ("true", "false"):
         raise InvalidOption("stringify", f"{stringify!r} is neither true nor false", "Give it as connect-mongo has it.")
@@ -329,9 +278,6 @@ def from_url(url: str, clock: Callable[[], float]) -> MongoStore:
         timeout = float(ours.get("timeout", DEADLINE))
     except ValueError:
         raise InvalidOption("timeout", f"{ours['timeout']!r} is no number of seconds", "The default is 2.") from None
-    if theirs:
-        # Between host and options the driver wants a slash.
-        address += f"{'' if '/' in address.partition('://')[2] else '/'}?{theirs}"
     return MongoStore(
         address,
         collection=ours.get("collection", "sessions"),

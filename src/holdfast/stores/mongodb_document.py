@@ -3,8 +3,8 @@
 #
 #   1. An object is the JSON that JavaScript would write for it. A date is its ISO text, NaN is null, 1.0 is 1; a type
 #      that JSON does not know is some text.
-#   2. JSON becomes what Node's driver makes of it: an integer is an int32 where it fits, else the double that JavaScript
-#      writes so, and only where there is none an int64. The end of the cookie is a date, all other text is text.
+#   2. JSON becomes what Node's driver makes of it: an integer is an int32 where it fits, else the double that reads so
+#      in JavaScript, and only where there is none an int64. The end of the cookie is a date, all other text is text.
 #   3. A payload that rules 1 and 2 would not bring back byte for byte is kept as text, and bytes that are not text are
 #      kept as bytes. That is no session of Node's or ours but for one with a lone surrogate, with keys that MongoDB may
 #      refuse, or nested deeper than it allows.

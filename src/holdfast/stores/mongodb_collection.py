@@ -1,0 +1,88 @@
+# A client of MongoDB's driver has its colour, and that for asyncio its event loop. The store asks here for a collection
+# of the colour that it needs: of a client made for it, or of one that the program has brought and will close itself.
+"""Where the collection of the MongoDB store comes from: a URL, or the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from pymongo import AsyncMongoClient, MongoClient, ReadPreference
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from holdfast.errors import InvalidOption
+from holdfast.stores.mongodb_document import OPTIONS
+
+__all__ = ["AnyCollection", "Source", "brought", "of_url", "split"]
+
+#: A collection in either colour: one body of code uses both.
+AnyCollection: TypeAlias = Any
+
+#: Returns a collection; True: for asyncio. Connects to nothing yet.
+Source: TypeAlias = Callable[[bool], AnyCollection]
+
+
+def of_url(url: str, name: str, timeout: float) -> Source:
+    """Return a source that makes a client of its own for each collection. ``timeout`` is in seconds."""
+    if not name or "$" in name or "\0" in name or name.startswith(("system.", ".")):
+        raise InvalidOption("collection", f"{name!r} is no name for one", 'The default is "sessions".')
+    patience = max(1, int(timeout * 1000))
+    times = dict.fromkeys(("timeoutMS", "connectTimeoutMS", "serverSelectionTimeoutMS"), patience)
+
+    def source(asyncio: bool) -> AnyCollection:
+        make: Any = AsyncMongoClient if asyncio else MongoClient
+        # With connect=False no name is looked up either.
+        return _ready(make(url, connect=False, **times).get_default_database("test")[name])
+
+    try:
+        source(False)
+    except InvalidOption:
+        raise
+    except (PyMongoError, ValueError, TypeError) as error:
+        # The driver's message may show a part of the password.
+        problem = f"the driver does not take this URL ({type(error).__name__})"
+    else:
+        return source
+    raise InvalidOption("store", problem, 'Use "mongodb://host/database", user and password percent-encoded.')
+
+
+def brought(collection: Collection[Any] | None, async_collection: AsyncCollection[Any] | None) -> Source:
+    """Return a source of the collections that the program has brought."""
+    if collection is not None and not isinstance(collection, Collection):
+        raise InvalidOption("collection", "it is none of a MongoClient", "Give one for asyncio as async_collection.")
+    if async_collection is not None and not isinstance(async_collection, AsyncCollection):
+        raise InvalidOption("async_collection", "it is none of an AsyncMongoClient", "Give another as collection.")
+    plain = None if collection is None else _ready(collection)
+    other = None if async_collection is None else _ready(async_collection)
+
+    def source(asyncio: bool) -> AnyCollection:
+        if asyncio and other is None:
+            remedy = "Give one of an AsyncMongoClient."
+            raise InvalidOption("async_collection", "there is none, and this is asyncio", remedy)
+        if not asyncio and plain is None:
+            raise InvalidOption("collection", "there is none for synchronous code", "Give one of a MongoClient.")
+        return other if asyncio else plain
+
+    return source
+
+
+def split(url: str, *names: str) -> tuple[str, dict[str, str]]:
+    """Return ``url`` without those of its options that are called ``names``, and these. All others are the driver's."""
+    address, _, query = url.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    ours = {name: unquote(text) for name, _, text in pairs if name in names}
+    theirs = "&".join("".join(pair) for pair in pairs if pair[0] not in names)
+    if theirs:
+        # Between host and options the driver wants a slash.
+        address += f"{'' if '/' in address.partition('://')[2] else '/'}?{theirs}"
+    return address, ours
+
+
+def _ready(collection: AnyCollection) -> AnyCollection:
+    if not collection.write_concern.acknowledged:
+        raise InvalidOption("w", "0 tells nothing of what became of a write", "Leave it out, or use w=majority.")
+    # What another member of a replica set has may be older: a session that was ended would be found there.
+    return collection.with_options(codec_options=OPTIONS, read_preference=ReadPreference.PRIMARY)
