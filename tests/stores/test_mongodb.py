@@ -1,8 +1,8 @@
 """The MongoDB store.
 
-Where there is no MongoDB, tests whose names end in ``[stub]``, and all that use the fixture ``stub``, run against a
-stand-in of ours (mongo_stub.py). They prove what is sent, what both sides read of it, and how a failing server is borne;
-not what a MongoDB server does.
+Tests with ``stub`` in their names run against a stand-in of ours (mongo_stub.py): some always, the others where there is
+no MongoDB. They prove what is sent, what both sides read of it, and how a failing server is borne; not what a MongoDB
+server does.
 """
 
 from __future__ import annotations
@@ -414,8 +414,9 @@ async def test_beside_touch_after_and_timestamps(origin: Callable[[int], str]) -
 # Commands, as the stand-in gets them ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def stub() -> Iterator[MongoStub]:
+@pytest.fixture(params=["stub"])
+def stub(request: pytest.FixtureRequest) -> Iterator[MongoStub]:
+    """The stand-in, whatever servers there are: it can be told to fail. The names of the tests say so."""
     stub = MongoStub()
     yield stub
     stub.close()
@@ -694,7 +695,7 @@ async def test_slow_commands_share_one_deadline(stub: MongoStub, asyncio: bool) 
             await store.close()
 
 
-def test_a_server_that_is_killed_and_started_again(tmp_path: Path) -> None:
+def test_a_stub_that_is_killed_and_started_again(tmp_path: Path) -> None:
     """With SIGKILL, in the middle: an outage, and then everybody is who they were."""
     with started(tmp_path, 0) as (process, port):
         store = MongoStore(f"mongodb://127.0.0.1:{port}/test", timeout=1)
