@@ -42,7 +42,11 @@ def from_url(url: str, clock: Callable[[], float]) -> Store:
     Each module of a store has a function ``from_url(url, clock)``. Raises InvalidOption for a URL that names no
     store, and MissingExtra if its driver is not installed.
     """
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:  # It may hold a password, so it is not shown.
+        remedy = "Percent-encode what stands in user, password and options."
+        raise InvalidOption("store", "its URL cannot be read", remedy) from None
     if scheme not in SCHEMES:
         known = ", ".join(f"{known}://" for known in SCHEMES)
         raise InvalidOption("store", f"no store has the scheme {scheme + '://'!r}", f"Use one of: {known}.")

@@ -128,7 +128,8 @@ class MongoStore(ServerStore):
             return super()._try_sync(*arguments)
 
     async def _try_async(self, *arguments: Any) -> Any:
-        with pymongo.timeout(self._timeout):
+        # A little less than our own deadline: a task of the driver's that is cancelled may keep a lock of its pool.
+        with pymongo.timeout(self._timeout * 0.8):
             return await super()._try_async(*arguments)
 
     def _index(self, collection: AnyCollection) -> Steps[None]:

@@ -21,7 +21,7 @@ import copy
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
@@ -148,8 +148,15 @@ class ServerStore:
         if left:
             await asyncio.wait(left, timeout=self._timeout)
         if client is not None:
-            with suppress(Exception):
-                await run_async(self._disconnect(client))
+            # A driver may want to take leave of a server that does not answer.
+            leaving = loop.create_task(self._take_leave(client))
+            await asyncio.wait((leaving,), timeout=self._timeout)
+            if not leaving.done():
+                self._leave_behind(leaving, 0, lambda: None)
+
+    async def _take_leave(self, client: Any) -> None:
+        with suppress(Exception):
+            await run_async(self._disconnect(client))
 
     # For a subclass to give.
 
@@ -181,7 +188,7 @@ class ServerStore:
     def _ask(self, body: Callable[..., Steps[T]], *arguments: Any, twice: bool = False) -> Any:
         """Run ``body`` with a client and ``arguments``. ``twice``: it does no harm if it was carried out before."""
         if self._asyncio:
-            return self._wait(self._try_async(body, arguments, twice))
+            return self._wait(body, arguments, twice)
         finds_out = self._breaker.enter()
         answered = False
         try:
@@ -206,21 +213,18 @@ class ServerStore:
         return run_sync(body(self._connected(), *arguments))
 
     async def _try_async(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
+        until = time.monotonic() + self._timeout
         try:
             return await run_async(body(self._connected(), *arguments))
         except self.lost:
-            if not twice:
+            if not twice or time.monotonic() >= until:
                 raise
         return await run_async(body(self._connected(), *arguments))
 
-    async def _wait(self, call: Coroutine[Any, Any, T]) -> T:
-        """Return what ``call`` returns, by the deadline."""
-        try:
-            finds_out = self._breaker.enter()
-        except StoreUnavailable:
-            call.close()
-            raise
-        task = asyncio.get_running_loop().create_task(call)
+    async def _wait(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
+        """Return what ``body`` returns, by the deadline."""
+        finds_out = self._breaker.enter()
+        task = asyncio.get_running_loop().create_task(self._try_async(body, arguments, twice))
         try:
             await asyncio.wait((task,), timeout=self._timeout)
         except asyncio.CancelledError:
@@ -228,7 +232,8 @@ class ServerStore:
             raise
         if not task.done():
             self._breaker.leave(False, finds_out)
-            self._leave_behind(task, 0, lambda: None)
+            # The driver has time-outs too: one that lets go by itself leaves its connections in better order.
+            self._leave_behind(task, self._timeout, lambda: None)
             raise StoreUnavailable(f"no answer within {self._timeout:g} seconds")
         self._breaker.leave(_answered(task), finds_out)
         if task.cancelled():
