@@ -1,0 +1,65 @@
+"""holdfast, with the store whose URL is given. No option is set."""
+
+from __future__ import annotations
+
+import sys
+
+from gate import wait_async
+from server import serve_asgi
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from holdfast import Sessions
+from holdfast.asgi import SessionMiddleware
+from holdfast.starlette import session
+
+sessions = Sessions(secret="a secret that is long enough for tests!", store=sys.argv[1])
+
+
+async def login(request: Request) -> PlainTextResponse:
+    session(request).login("zoe")
+    return PlainTextResponse("")
+
+
+async def logout(request: Request) -> PlainTextResponse:
+    session(request).logout()
+    return PlainTextResponse("")
+
+
+async def me(request: Request) -> JSONResponse:
+    return JSONResponse({"user": session(request).user_id, **request.session})
+
+
+async def write(request: Request) -> PlainTextResponse:
+    request.session["b"] = 1
+    return PlainTextResponse("")
+
+
+async def slow_read(request: Request) -> PlainTextResponse:
+    user = session(request).user_id
+    await wait_async()
+    return PlainTextResponse(str(user))
+
+
+async def slow_write(request: Request) -> PlainTextResponse:
+    user = session(request).user_id
+    await wait_async()
+    request.session["a"] = 1
+    return PlainTextResponse(str(user))
+
+
+app = Starlette(
+    routes=[
+        Route("/login", login, methods=["POST"]),
+        Route("/logout", logout, methods=["POST"]),
+        Route("/me", me),
+        Route("/write", write, methods=["POST"]),
+        Route("/slow-read", slow_read),
+        Route("/slow-write", slow_write, methods=["POST"]),
+    ]
+)
+app.add_middleware(SessionMiddleware, sessions=sessions)
+
+serve_asgi(app)
