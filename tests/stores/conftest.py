@@ -1,4 +1,4 @@
-"""What the tests of the SQLite store share."""
+"""What the tests of the stores share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.stores.sqlite import SqliteStore
+from tests.stores.databases import Postgres
 
 
 @pytest.fixture
@@ -21,3 +22,11 @@ def store(path: Path, clock: Any) -> Iterator[SqliteStore]:
     store = SqliteStore(path, clock=clock)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of our own."""
+    server = Postgres()
+    yield server
+    server.close()

@@ -33,6 +33,8 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "valkeys": ("holdfast.stores.redis", "redis"),
     "mongodb": ("holdfast.stores.mongodb", "mongodb"),
     "mongodb+srv": ("holdfast.stores.mongodb", "mongodb"),
+    "postgresql": ("holdfast.stores.postgresql", "postgresql"),
+    "postgres": ("holdfast.stores.postgresql", "postgresql"),
 }
 
 

@@ -1,0 +1,381 @@
+# The table is connect-pg-simple's: session(sid varchar, sess json, expire timestamp(6)). A json column keeps the text
+# that it was given, byte for byte; so `sess::text` is what is compared.
+#
+# `expire` has no time zone: Node's store leaves it to the connection's. Here the statements name the zone, and no
+# setting of a connection, a role or a pooler in between matters. If the server's default is another one, then Node
+# writes other times than we read, and sessions end hours too early or too late: that is worth a warning.
+#
+# `replace` is one statement that locks the row, looks at it as it is then, and changes it if it is what was expected.
+# An UPDATE that looks by itself does not tell what it has found, and a SELECT beside it would see the row as it was
+# when the statement began, which after waiting for somebody else's change is just what is no longer true.
+"""Keep sessions in PostgreSQL, in the table of Node's connect-pg-simple."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors, pq, waiting
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import tuple_row
+
+from holdfast.dual import Steps
+from holdfast.errors import InvalidOption
+from holdfast.stores import url as urls
+from holdfast.stores.pool import Pool, is_silent, time_left
+from holdfast.stores.server import DEADLINE
+from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
+
+__all__ = ["SCHEMA", "STATEMENTS", "PostgresqlStore", "fill_in"]
+
+K = TypeVar("K")
+
+_WORDS = {
+    "text": "CAST(stored.sess AS text)",
+    "epoch": "CAST(extract(epoch FROM stored.expire AT TIME ZONE {zone}) AS float8)",
+    "end": "(to_timestamp(CAST(%(end)s AS float8)) AT TIME ZONE {zone})",
+    "live": "stored.expire > (to_timestamp(CAST(%(now)s AS float8)) AT TIME ZONE {zone})",
+    "dead": "stored.expire <= (to_timestamp(CAST(%(now)s AS float8)) AT TIME ZONE {zone})",
+}
+
+_PRUNE = """
+    DELETE FROM {table} WHERE sid = ANY (ARRAY(
+        SELECT stored.sid FROM {table} AS stored WHERE {dead} LIMIT %(limit)s FOR UPDATE SKIP LOCKED))"""
+
+#: What `fill_in` makes into statements with the parameters sid, payload, expected, end, now, last and limit.
+STATEMENTS = {
+    "load": "SELECT {text}, {epoch} FROM {table} AS stored WHERE stored.sid = %(sid)s AND {live}",
+    "create": """
+        INSERT INTO {table} AS stored (sid, sess, expire) VALUES (%(sid)s, CAST(%(payload)s AS json), {end})
+        ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess, expire = excluded.expire WHERE NOT {live}""",
+    "replace": """
+        WITH found AS (
+            SELECT stored.sid, {text} AS current FROM {table} AS stored
+            WHERE stored.sid = %(sid)s AND {live} FOR UPDATE
+        ), replaced AS (
+            UPDATE {table} AS stored SET sess = CAST(%(payload)s AS json), expire = {end} FROM found
+            WHERE stored.sid = found.sid AND found.current = %(expected)s RETURNING 1
+        )
+        SELECT current, EXISTS (SELECT FROM replaced) FROM found""",
+    "touch": "UPDATE {table} AS stored SET expire = {end} WHERE stored.sid = %(sid)s AND {live}",
+    "delete": "DELETE FROM {table} AS stored WHERE stored.sid = %(sid)s AND {live}",
+    "page": """
+        SELECT stored.sid, {text}, {epoch} FROM {table} AS stored
+        WHERE stored.sid > %(last)s AND {live} ORDER BY stored.sid LIMIT %(limit)s""",
+    "count": "SELECT count(*) FROM {table} AS stored WHERE {live}",
+    "clear": "DELETE FROM {table} WHERE sid = ANY (ARRAY(SELECT sid FROM {table} LIMIT %(limit)s))",
+    "prune": _PRUNE,
+    # Nothing, if another process is at it.
+    "sweep": _PRUNE.replace("{dead}", "(SELECT pg_try_advisory_xact_lock({lock})) AND {dead}"),
+}
+
+#: One transaction. IF NOT EXISTS alone does not help two who look at the same time.
+SCHEMA = (
+    "SELECT pg_advisory_xact_lock({lock})",
+    'CREATE TABLE IF NOT EXISTS {table} (sid varchar COLLATE "default" NOT NULL, sess json NOT NULL, '
+    "expire timestamp(6) NOT NULL, PRIMARY KEY (sid))",
+    "CREATE INDEX IF NOT EXISTS {index} ON {table} (expire)",
+)
+
+#: What the time zone is called in which a day begins at 00:00 UTC.
+_UTC = re.compile("(Etc/)?(UTC|UCT|GMT([+-]?0)?|Zulu|Universal|Greenwich)", re.IGNORECASE)
+
+#: The longest name of a table whose index has a name too: PostgreSQL cuts names after 63 bytes.
+_LONGEST_NAME = 50
+
+
+def fill_in(templates: Mapping[K, str], table: str, schema: str | None, zone: str) -> dict[K, str]:
+    """Return ``templates`` for one table and time zone. Raises InvalidOption for what cannot be their name."""
+    for option, name in (("table", table), ("schema", schema)):
+        if name is not None and not (0 < len(name.encode("utf-8", "replace")) <= _LONGEST_NAME and "\0" not in name):
+            raise InvalidOption(option, f"{name!r} is no name", f"Use 1 to {_LONGEST_NAME} letters.")
+    if not re.fullmatch("[A-Za-z0-9_+/-]+", zone):
+        raise InvalidOption("time_zone", f"{zone!r} is no time zone", 'Use a name such as "UTC" or "Europe/Berlin".')
+    place = _quoted(table) if schema is None else f"{_quoted(schema)}.{_quoted(table)}"
+    words = {name: word.format(zone=f"'{zone}'") for name, word in _WORDS.items()}
+    words |= {"table": place, "index": _quoted(f"IDX_{table}_expire"), "lock": str(_number_of(place))}
+    return {verb: template.format(**words) for verb, template in templates.items()}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+
+def _number_of(place: str) -> int:
+    return int.from_bytes(sha256(f"holdfast {place}".encode()).digest()[:8], signed=True)
+
+
+class PostgresqlStore(TableStore):
+    """Keeps records in the table ``table`` of a PostgreSQL database, which is made if there is none.
+
+    ``conninfo`` is what libpq takes: ``postgresql://user:password@host/database``, or ``"host=... dbname=..."``; what
+    it leaves out comes from the environment (``PGHOST`` ...). There are up to ``max_connections`` at a time for each
+    process and event loop. Or bring your own pool of psycopg_pool, which stays yours to open and to close: ``pool``, a
+    ConnectionPool, for synchronous code, ``async_pool``, an AsyncConnectionPool, for asyncio, or both.
+
+    ``schema`` is where the table is; None: the first of the search path.
+    ``time_zone`` is the one that Node's connections have; None: UTC, and a warning if the server's default is another.
+    ``pgbouncer``: do without what PgBouncer does not carry when it pools transactions: prepared statements and the
+    server's own time-out.
+    ``timeout`` is the deadline of a call, in seconds.
+    ``prune_every`` is about how often, in seconds, expired rows are removed in the background; None leaves it to
+    ``prune()``.
+    """
+
+    lost = (psycopg.OperationalError, psycopg.InterfaceError)
+
+    def __init__(
+        self,
+        conninfo: str | None = None,
+        *,
+        pool: Any = None,
+        async_pool: Any = None,
+        table: str = "session",
+        schema: str | None = None,
+        time_zone: str | None = None,
+        pgbouncer: bool = False,
+        max_connections: int = 10,
+        timeout: float = DEADLINE,
+        prune_every: float | None = PRUNE_EVERY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(timeout=timeout, prune_every=prune_every, clock=clock)
+        if (conninfo is None) == (pool is None and async_pool is None):
+            raise InvalidOption("conninfo", "give either it or a pool", 'For example "postgresql://localhost/shop".')
+        _check_colour("pool", pool, False, "async_pool")
+        _check_colour("async_pool", async_pool, True, "pool")
+        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
+            raise InvalidOption("max_connections", f"{max_connections!r} is no number from 1 on", "The default is 10.")
+        self._pools = {False: pool, True: async_pool}
+        self._max_connections = max_connections
+        self._parameters = None if conninfo is None else _parameters(conninfo, self._timeout, pgbouncer)
+        self._prepares = not pgbouncer
+        zone = time_zone or "UTC"
+        self._statements = fill_in(STATEMENTS, table, schema, zone)
+        self._schema = "; ".join(fill_in(dict(enumerate(SCHEMA)), table, schema, zone).values()).replace("%%", "%")
+        self._zone_is_checked = time_zone is not None
+
+    def _connect(self) -> Any:
+        if self._parameters is None:
+            theirs = self._pools[self._asyncio]
+            if theirs is None:
+                missing, kind = ("async_pool", "AsyncConnectionPool") if self._asyncio else ("pool", "ConnectionPool")
+                raise InvalidOption(missing, "there is none for this kind of code", f"Pass {missing}={kind}(...) too.")
+            return _Theirs(theirs, self._timeout)
+        parameters = {**self._parameters, "autocommit": True, "prepare_threshold": 0 if self._prepares else None}
+        if self._asyncio:
+            room = asyncio.Semaphore(self._max_connections)
+            return Pool(_Driver(_AsyncConnection, parameters), room.acquire, room.release)
+        seats = threading.Semaphore(self._max_connections)
+        acquire = partial(_acquire, seats, self._timeout)
+        return Pool(_Driver(_Connection, parameters), acquire, seats.release)
+
+    def _disconnect(self, client: Any) -> Steps[None]:
+        yield from client.close()
+
+    def _execute(self, connection: Any, statement: str, values: Mapping[str, Any]) -> Steps[Rows]:
+        if not self._zone_is_checked:
+            self._zone_is_checked = True
+            _warn_of_zone(connection.info.parameter_status("TimeZone") or "UTC")
+        cursor = connection.cursor(row_factory=tuple_row)
+        yield cursor.execute(statement, values)
+        return ((yield cursor.fetchall()) if cursor.description else []), cursor.rowcount
+
+    def _define(self, connection: Any) -> Steps[None]:
+        # Without parameters, several statements make one trip and one transaction.
+        yield connection.execute(self._schema, prepare=False)
+
+    def _exchange(self, client: Any, values: dict[str, Any]) -> Steps[tuple[str | None, bool]]:
+        rows, _ = yield from self._run(client, "replace", **values)
+        return rows[0] if rows else (None, False)
+
+    def _says_no_table(self, error: Exception) -> bool:
+        return isinstance(error, errors.UndefinedTable)
+
+    def _says_exists(self, error: Exception) -> bool:
+        return isinstance(error, (errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject))
+
+    def _says_again(self, error: Exception) -> bool:
+        return isinstance(error, (errors.SerializationFailure, errors.DeadlockDetected))
+
+    def _says_refused(self, error: Exception) -> bool:
+        return isinstance(error, (psycopg.DataError, errors.ProgramLimitExceeded))
+
+    def _refusal(self, error: Exception) -> str:
+        if isinstance(error, errors.ProgramLimitExceeded):
+            return "is larger than PostgreSQL allows"
+        return (
+            "holds text that its column in PostgreSQL refuses. A column of type jsonb refuses \\u0000 and half a "
+            "surrogate pair: make it json. And the database's encoding must be UTF8"
+        )
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that waits for its server no longer than there is time."""
+
+    @classmethod
+    def _connect_gen(cls, *arguments: Any, **more: Any) -> Any:
+        # connect_timeout knows whole seconds, from two on. Should psycopg rename this method, that is what is left.
+        return (yield from _while_time_is_left(super()._connect_gen(*arguments, **more)))
+
+    def wait(self, gen: Any, *arguments: Any, **more: Any) -> Any:
+        return super().wait(_while_time_is_left(gen), *arguments, **more)
+
+    def __del__(self, *warn: Any) -> None:
+        # A program that ends need not close its store.
+        pass
+
+
+class _AsyncConnection(psycopg.AsyncConnection[Any]):
+    """A connection that is given up as soon as its call is cancelled."""
+
+    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        # psycopg's own asks the server to cancel the statement, and waits for up to ten seconds that it does.
+        return await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
+
+    def __del__(self, *warn: Any) -> None:
+        pass
+
+
+def _while_time_is_left(gen: Any) -> Any:
+    # psycopg's generators yield what they wait for, and get what is ready; nothing, ten times a second.
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and not time_left():
+                raise TimeoutError("the server did not answer in time")
+            wanted = gen.send(ready)
+    except StopIteration as stop:
+        return stop.value
+
+
+class _Driver:
+    """What a pool has to know of psycopg."""
+
+    def __init__(self, kind: Any, parameters: Mapping[str, Any]) -> None:
+        self._kind = kind
+        self._parameters = parameters
+
+    def connect(self) -> Any:
+        return self._kind.connect(**self._parameters)
+
+    def is_sound(self, connection: Any) -> bool:
+        return not connection.closed and is_silent(connection.fileno())
+
+    def is_clean(self, connection: Any, error: Exception) -> bool:
+        return _is_idle(connection)
+
+    def shut(self, connection: Any) -> None:
+        connection.pgconn.finish()
+
+    leave = shut
+
+
+def _is_idle(connection: Any) -> bool:
+    return bool(connection.pgconn.transaction_status == pq.TransactionStatus.IDLE)
+
+
+class _Theirs:
+    """The user's own pool. Its connections may have settings of their own; the pool is never closed here."""
+
+    closed = False
+
+    def __init__(self, pool: Any, timeout: float) -> None:
+        self._pool = pool
+        self._timeout = timeout
+
+    def use(self, work: Callable[[Any], Steps[Any]]) -> Steps[Any]:
+        connection = yield self._pool.getconn(timeout=self._timeout)
+        try:
+            try:
+                answer = yield from work(connection)
+                if not connection.autocommit:
+                    yield connection.commit()
+            except Exception:
+                if not connection.closed and not _is_idle(connection):
+                    yield connection.rollback()
+                raise
+            return answer
+        except BaseException:
+            if not _is_idle(connection):
+                connection.pgconn.finish()  # A reply may be pending, for the next one to read.
+            raise
+        finally:
+            yield self._pool.putconn(connection)
+
+    def close(self) -> Steps[None]:
+        return
+        yield
+
+
+def _acquire(room: threading.Semaphore, most: float) -> bool:
+    return room.acquire(timeout=min(time_left(), most))
+
+
+def _check_colour(option: str, pool: Any, asynchronous: bool, other: str) -> None:
+    if pool is None:
+        return
+    if not hasattr(pool, "getconn") or not hasattr(pool, "putconn"):
+        raise InvalidOption(option, f"{type(pool).__name__} is no pool of psycopg_pool", "Pass a ConnectionPool.")
+    if inspect.iscoroutinefunction(pool.getconn) != asynchronous:
+        raise InvalidOption(option, f"{type(pool).__name__} is of the other colour", f"Pass it as {other}=.")
+
+
+def _parameters(conninfo: str, timeout: float, pgbouncer: bool) -> dict[str, Any]:
+    try:
+        theirs = conninfo_to_dict(conninfo)
+    except psycopg.Error as error:
+        # The message may quote the password; the name of a parameter is no secret.
+        unknown = re.match(r"invalid (URI query parameter|connection option)[^\n]*", str(error))
+        problem = unknown[0] if unknown else "it is no connection string"
+        raise InvalidOption("conninfo", problem, 'For example "postgresql://user@localhost/shop".') from None
+    ours: dict[str, Any] = {
+        "fallback_application_name": "holdfast",
+        "connect_timeout": max(2, math.ceil(timeout)),
+        "tcp_user_timeout": math.ceil(timeout * 1000),
+        "client_encoding": "UTF8",
+    }
+    if not pgbouncer:
+        # What was given up here is given up there: a statement that waits for a lock would keep its connection.
+        limit = f"-c statement_timeout={math.ceil(timeout * 1000)}"
+        theirs["options"] = f"{limit} {theirs.get('options') or ''}".strip()
+    return {**ours, **theirs}
+
+
+def _warn_of_zone(zone: str) -> None:
+    if not _UTC.fullmatch(zone):
+        warnings.warn(
+            f"The server's time zone is {zone}, and Node's connect-pg-simple stores times in it, where holdfast stores "
+            "UTC. If Node shares the table: ALTER DATABASE ... SET timezone TO 'UTC', or give the store "
+            f'time_zone="{zone}". If not: time_zone="UTC".',
+            stacklevel=2,
+        )
+
+
+def from_url(url: str, clock: Callable[[], float]) -> PostgresqlStore:
+    """Return the store of ``postgresql://user:password@host/database?table=session&timeout=2&sslmode=require``.
+
+    What is not an option of the store is for libpq.
+    """
+    conninfo, options = urls.split(
+        url,
+        table=str,
+        schema=str,
+        time_zone=str,
+        pgbouncer=urls.yes_or_no,
+        max_connections=urls.whole_number,
+        timeout=urls.number,
+        prune_every=urls.number_or_none,
+    )
+    return PostgresqlStore(conninfo, **options, clock=clock)
