@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.stores.sqlite import SqliteStore
-from tests.stores.databases import Postgres
+from tests.stores.databases import Mariadb, Postgres
 
 
 @pytest.fixture
@@ -28,5 +28,13 @@ def store(path: Path, clock: Any) -> Iterator[SqliteStore]:
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of our own."""
     server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    """A MariaDB server of our own."""
+    server = Mariadb()
     yield server
     server.close()

@@ -8,10 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 REMEDY = "run: sh tests/install.sh"
 
@@ -33,6 +35,8 @@ class Database:
     """A server that can be killed and started again. What is particular to a kind of it, a subclass gives."""
 
     user: str
+    #: How it is told to end quickly.
+    stop = signal.SIGQUIT
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="holdfast-"))
@@ -88,7 +92,7 @@ class Database:
         self.end(signal.SIGKILL)
 
     def close(self) -> None:
-        self.end(signal.SIGQUIT)
+        self.end(self.stop)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -132,8 +136,91 @@ class Postgres(Database):
         return f"postgresql://postgres@127.0.0.1:{port or self.port}/postgres{more}"
 
 
+class Mariadb(Database):
+    user = "mysql"
+    stop = signal.SIGKILL
+
+    def prepare(self) -> None:
+        self._server = program("mariadbd")
+        self.run(
+            program("mariadb-install-db"),
+            "--no-defaults",
+            f"--datadir={self.folder}/data",
+            "--auth-root-authentication-method=normal",
+            "--skip-name-resolve",
+        )
+
+    def command(self) -> list[str]:
+        folder = self.folder
+        return [
+            self._server,
+            "--no-defaults",
+            f"--datadir={folder}/data",
+            f"--socket={folder}/socket",
+            f"--pid-file={folder}/pid",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--innodb-flush-log-at-trx-commit=2",
+            "--innodb-flush-method=nosync",
+            "--skip-innodb-doublewrite",
+            "--innodb-buffer-pool-size=32M",
+        ]
+
+    def answers(self) -> bool:
+        try:
+            self.connect().close()
+        except Exception:
+            return False
+        return True
+
+    def connect(self) -> Any:
+        import pymysql
+
+        return pymysql.connect(host="127.0.0.1", port=self.port, user="root", database="test", autocommit=True)
+
+    def url(self, port: int | None = None, more: str = "") -> str:
+        return f"mysql://root@127.0.0.1:{port or self.port}/test{more}"
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+AT_ONCE = """
+import asyncio, sys, time
+from holdfast import stores
+url, name = sys.argv[1:]
+store = stores.from_url(url, time.time)
+print("ready", flush=True)
+sys.stdin.readline()
+assert store.create(name, b"{}", 60) is True
+async def main():
+    other = store.asynchronous()
+    assert (await other.load(name)).payload == b"{}"
+    await other.close()
+asyncio.run(main())
+store.close()
+"""
+
+
+def eight_at_once(url: str) -> None:
+    """Let eight processes create a session each at the same moment, and read it under asyncio."""
+    command = [sys.executable, "-c", AT_ONCE, url]
+    started = [
+        subprocess.Popen([*command, f"sid{number}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for number in range(8)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in started:
+        process.communicate(timeout=60)
+        assert process.returncode == 0

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from holdfast.stores.postgresql import PostgresqlStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import HOSTILE_SIDS
 from tests.stores.beside_node import hand_to_and_fro, node_site
-from tests.stores.databases import Postgres, free_port, program, wait_for
+from tests.stores.databases import Postgres, eight_at_once, free_port, program, wait_for
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-pg-simple-10.json").read_text("utf-8"))
 
@@ -38,15 +37,25 @@ def database(postgres: Postgres) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO public")
 
 
+@pytest.fixture(scope="class")
+def emptied(postgres: Postgres) -> Iterator[psycopg.Connection[Any]]:
+    """Rows are removed faster than tables."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        yield connection
+        connection.execute("DROP TABLE session")
+
+
 class TestPostgresql(StoreConformance):
     """The contract, for synchronous callers."""
 
     deadline = 0.5
 
     @pytest.fixture
-    def server(self, postgres: Postgres, database: Any) -> Iterator[Link]:
+    def server(self, postgres: Postgres, emptied: psycopg.Connection[Any]) -> Iterator[Link]:
         with Link(postgres.port) as link:
             yield link
+        if rows(emptied, "SELECT to_regclass('session')") != [(None,)]:
+            emptied.execute("DELETE FROM session")
 
     @pytest.fixture
     def store(self, postgres: Postgres, server: Link, clock: FrozenClock) -> Iterator[Any]:
@@ -153,44 +162,10 @@ def test_a_server_in_another_time_zone_is_warned_of(postgres: Postgres, database
 
 # The table ------------------------------------------------------------------------------------------------------------
 
-AT_ONCE = """
-import asyncio, sys
-from holdfast.stores.postgresql import PostgresqlStore
-url, name = sys.argv[1:]
-store = PostgresqlStore(url)
-print("ready", flush=True)
-sys.stdin.readline()
-assert store.create(name, b"{}", 60) is True
-async def main():
-    other = store.asynchronous()
-    assert (await other.load(name)).payload == b"{}"
-    await other.close()
-asyncio.run(main())
-store.close()
-"""
-
 
 def test_eight_processes_that_start_at_once(postgres: Postgres, database: Any) -> None:
     """With no table yet: all of them work, and there is one table with one index."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", AT_ONCE, postgres.url(), f"sid{number}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(8)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in started:
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+    eight_at_once(postgres.url())
     assert rows(database, "SELECT count(*) FROM session") == [(8,)]
     assert len(rows(database, "SELECT 1 FROM pg_indexes WHERE tablename = 'session'")) == 2
 

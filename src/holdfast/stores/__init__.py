@@ -35,6 +35,8 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "mongodb+srv": ("holdfast.stores.mongodb", "mongodb"),
     "postgresql": ("holdfast.stores.postgresql", "postgresql"),
     "postgres": ("holdfast.stores.postgresql", "postgresql"),
+    "mysql": ("holdfast.stores.mysql", "mysql"),
+    "mariadb": ("holdfast.stores.mysql", "mysql"),
 }
 
 

@@ -9,17 +9,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from holdfast.dual import Steps
+from holdfast.dual import Steps, run_async
 
-__all__ = ["Driver", "Pool", "is_silent", "limited", "time_left"]
+__all__ = ["AsyncPool", "Driver", "Pool", "is_silent", "limited", "time_left"]
 
 T = TypeVar("T")
 
@@ -74,22 +75,18 @@ class Driver(Protocol):
 
 
 class Pool:
-    """Lends at most ``size`` connections at a time.
+    """Lends at most ``size`` connections at a time, to threads."""
 
-    ``acquire`` and ``release`` are those of a semaphore of ``size``; ``acquire`` answers False when time is up.
-    """
-
-    def __init__(self, driver: Driver, acquire: Callable[[], Any], release: Callable[[], None]) -> None:
+    def __init__(self, driver: Driver, size: int) -> None:
         self._driver = driver
-        self._acquire = acquire
-        self._release = release
+        self._seats: threading.Semaphore | asyncio.Semaphore = self._make_seats(size)
         self._idle: deque[tuple[Any, float]] = deque()
         #: Whether ``close`` was called. What is still in use then is closed after use.
         self.closed = False
 
     def use(self, work: Callable[[Any], Steps[T]]) -> Steps[T]:
         """Run ``work`` with a connection that is nobody else's meanwhile."""
-        if not (yield self._acquire()):
+        if not (yield self._take_seat()):
             raise TimeoutError("all connections were in use")
         try:
             connection = self._take()
@@ -106,7 +103,7 @@ class Pool:
             self._give(connection)
             return answer
         finally:
-            self._release()
+            self._seats.release()
 
     def close(self) -> Steps[None]:
         """Close what is idle now, and what is in use afterwards."""
@@ -114,6 +111,13 @@ class Pool:
         while self._idle:
             connection, _ = self._idle.pop()
             yield self._driver.leave(connection)
+
+    def _make_seats(self, size: int) -> threading.Semaphore | asyncio.Semaphore:
+        return threading.Semaphore(size)
+
+    def _take_seat(self) -> Any:
+        assert isinstance(self._seats, threading.Semaphore)
+        return self._seats.acquire(timeout=min(time_left(), threading.TIMEOUT_MAX))
 
     def _take(self) -> Any:
         """Return the connection that was used last, or None if none can be used."""
@@ -131,3 +135,37 @@ class Pool:
             self._driver.shut(connection)
         else:
             self._idle.append((connection, time.monotonic()))
+
+
+class AsyncPool(Pool):
+    """Lends at most ``size`` connections at a time, to the tasks of the running event loop; it ends with that."""
+
+    def __init__(self, driver: Driver, size: int) -> None:
+        super().__init__(driver, size)
+        self._end = self._close_at_end()
+        self._begun = False
+
+    def use(self, work: Callable[[Any], Steps[T]]) -> Steps[T]:
+        """Run ``work`` with a connection that is nobody else's meanwhile."""
+        if not self._begun:
+            self._begun = True
+            yield self._end.__anext__()
+        return (yield from super().use(work))
+
+    def close(self) -> Steps[None]:
+        """Close what is idle now, and what is in use afterwards."""
+        yield self._end.aclose()
+        yield from super().close()
+
+    async def _close_at_end(self) -> AsyncGenerator[None, None]:
+        # A loop that ends closes the generators that were begun on it; there is no other way to be told.
+        try:
+            yield
+        finally:
+            await run_async(Pool.close(self))
+
+    def _make_seats(self, size: int) -> threading.Semaphore | asyncio.Semaphore:
+        return asyncio.Semaphore(size)
+
+    def _take_seat(self) -> Any:
+        return self._seats.acquire()

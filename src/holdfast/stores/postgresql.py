@@ -12,15 +12,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import math
 import re
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -32,7 +29,7 @@ from psycopg.rows import tuple_row
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
 from holdfast.stores import url as urls
-from holdfast.stores.pool import Pool, is_silent, time_left
+from holdfast.stores.pool import AsyncPool, Pool, is_silent, time_left
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
 
@@ -174,11 +171,8 @@ class PostgresqlStore(TableStore):
             return _Theirs(theirs, self._timeout)
         parameters = {**self._parameters, "autocommit": True, "prepare_threshold": 0 if self._prepares else None}
         if self._asyncio:
-            room = asyncio.Semaphore(self._max_connections)
-            return Pool(_Driver(_AsyncConnection, parameters), room.acquire, room.release)
-        seats = threading.Semaphore(self._max_connections)
-        acquire = partial(_acquire, seats, self._timeout)
-        return Pool(_Driver(_Connection, parameters), acquire, seats.release)
+            return AsyncPool(_Driver(_AsyncConnection, parameters), self._max_connections)
+        return Pool(_Driver(_Connection, parameters), self._max_connections)
 
     def _disconnect(self, client: Any) -> Steps[None]:
         yield from client.close()
@@ -317,10 +311,6 @@ class _Theirs:
     def close(self) -> Steps[None]:
         return
         yield
-
-
-def _acquire(room: threading.Semaphore, most: float) -> bool:
-    return room.acquire(timeout=min(time_left(), most))
 
 
 def _check_colour(option: str, pool: Any, asynchronous: bool, other: str) -> None:

@@ -225,8 +225,11 @@ class TableStore(ServerStore):
         return [_record(*row) for row in rows], rows[-1][0] if len(rows) == PAGE_SIZE else None
 
     def _batch(self, client: Any, verb: str) -> Steps[int]:
-        _, removed = yield from self._run(client, verb, now=self._now(), limit=BATCH)
+        _, removed = yield from self._run(client, verb, **self._batch_values())
         return removed
+
+    def _batch_values(self) -> dict[str, Any]:
+        return {"now": self._now(), "limit": BATCH}
 
     # How they are run.
 
@@ -325,9 +328,11 @@ class TableStore(ServerStore):
         return float(self._clock())
 
     def _end(self, ttl: float) -> int:
-        end = min(max(self._clock() + ttl, 0.0), self.last_moment)
-        # A life is never rounded down to nothing, and no life is not rounded up to one.
-        return math.ceil(round(end, 6)) if ttl > 0 else math.floor(end)
+        end = self._clock() + ttl
+        if ttl <= 0:
+            # Not rounded up to a life; and Node, which rounds the time, is to agree.
+            return math.floor(max(end, 1.0)) - 1
+        return math.ceil(round(min(end, self.last_moment), 6))
 
 
 def _record(key: str, text: str, end: float) -> tuple[str, Record]:
