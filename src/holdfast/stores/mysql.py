@@ -1,8 +1,4 @@
-# The table is express-mysql-session's: sessions(session_id varchar(128), expires int unsigned, data mediumtext), and
-# what MySQL does by habit is ruled out. Its collations take `a` and `a ` for the same, so payloads are compared as
-# bytes. It counts a row that was written as it stood as not affected, so the flag FOUND_ROWS asks for what was found.
-# It cuts what is too long, so the mode is strict. And it answers to a statement that is larger than one may be by
-# hanging up, which looks like an outage; so those are measured before.
+# The table and the statements stand in mysql_table.py, what is done with them in tables.py.
 #
 # There are two drivers, PyMySQL for synchronous code and asyncmy for asyncio. Both keep to the DB-API, and hand on the
 # server's numbers of errors.
@@ -26,67 +22,15 @@ from pymysql.constants import CLIENT
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption, SessionError, UnserialisableValue
 from holdfast.stores import url as urls
+from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, LAST_MOMENT, NO_TABLE, REFUSED, fill_in
 from holdfast.stores.pool import AsyncPool, Pool, is_silent
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
 
-__all__ = ["SCHEMA", "STATEMENTS", "MysqlStore", "fill_in", "from_url"]
-
-_WORDS = {
-    "text": "coalesce(data, '')",
-    "bytes": "CAST(CONVERT(coalesce(data, '') USING utf8mb4) AS BINARY)",
-    "live": "expires > %(now)s",
-}
-
-#: What `fill_in` makes into statements with the parameters sid, payload, expected, end, now, last and limit.
-STATEMENTS = {
-    "load": "SELECT {text}, expires FROM {table} WHERE session_id = %(sid)s AND {live}",
-    "create": "INSERT INTO {table} (session_id, expires, data) VALUES (%(sid)s, %(end)s, %(payload)s)",
-    "renew": """
-        UPDATE {table} SET expires = %(end)s, data = %(payload)s
-        WHERE session_id = %(sid)s AND expires <= %(now)s""",
-    "replace": """
-        UPDATE {table} SET expires = %(end)s, data = %(payload)s
-        WHERE session_id = %(sid)s AND {live} AND {bytes} = CAST(CONVERT(%(expected)s USING utf8mb4) AS BINARY)""",
-    "touch": "UPDATE {table} SET expires = %(end)s WHERE session_id = %(sid)s AND {live}",
-    "delete": "DELETE FROM {table} WHERE session_id = %(sid)s AND {live}",
-    "page": """
-        SELECT session_id, {text}, expires FROM {table}
-        WHERE session_id > %(last)s AND {live} ORDER BY session_id LIMIT %(limit)s""",
-    "count": "SELECT count(*) FROM {table} WHERE {live}",
-    "clear": "DELETE FROM {table} ORDER BY session_id LIMIT %(limit)s",
-    "prune": "DELETE FROM {table} WHERE expires <= %(now)s ORDER BY expires LIMIT %(limit)s",
-}
-
-#: Node's, and an index: without one, to remove what has expired is to read all.
-SCHEMA = """
-    CREATE TABLE IF NOT EXISTS {table} (
-        session_id varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-        expires int(11) unsigned NOT NULL,
-        data mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
-        PRIMARY KEY (session_id),
-        KEY expires (expires)
-    ) ENGINE=InnoDB"""
-
-# https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html
-_NO_TABLE = {1146}
-_EXISTS = {1050, 1061}
-_DUPLICATE = {1062}
-_AGAIN = {1213, 1020}
-_REFUSED = {1153, 1264, 1301, 1366, 1406, 3854, 3988}
+__all__ = ["MysqlStore", "from_url"]
 
 #: From how many characters on a payload is measured before it is sent. No server allows less than a megabyte.
 _LARGE = 250_000
-
-
-def fill_in(table: str) -> tuple[dict[str, str], str]:
-    """Return the statements and the schema for one table. Raises InvalidOption for what cannot be its name."""
-    if not 0 < len(table) <= 64 or "\0" in table or table.endswith(" ") or max(table) > "\uffff":
-        raise InvalidOption("table", f"{table!r} is no name", "Use 1 to 64 letters.")
-    name = "`" + table.replace("`", "``").replace("%", "%%") + "`"
-    words = {**_WORDS, "table": name}
-    statements = {verb: statement.format(**words) for verb, statement in STATEMENTS.items()}
-    return statements, SCHEMA.format(table=name.replace("%%", "%"))
 
 
 class MysqlStore(TableStore):
@@ -110,8 +54,7 @@ class MysqlStore(TableStore):
         OSError,
     )
 
-    #: An unsigned int. It is a day in February 2106.
-    last_moment = 2.0**32 - 1
+    last_moment = LAST_MOMENT
 
     def __init__(
         self,
@@ -128,7 +71,6 @@ class MysqlStore(TableStore):
             raise InvalidOption("max_connections", f"{max_connections!r} is no number from 1 on", "The default is 10.")
         self._max_connections = max_connections
         self._statements, self._schema = fill_in(table)
-        self._turn = f"holdfast {table}"[:64]
         seconds = max(1, math.ceil(self._timeout))
         self._parameters = _parameters(place) | {
             "charset": "utf8mb4",
@@ -157,50 +99,25 @@ class MysqlStore(TableStore):
             if len(cursor.mogrify(statement, values).encode()) >= most:
                 raise UnserialisableValue("session", f"is larger than the server's max_allowed_packet, {most}, allows")
         yield cursor.execute(statement, values)
-        return ((yield cursor.fetchall()) if cursor.description else []), cursor.rowcount
+        return ((yield cursor.fetchall()), 0) if cursor.description else ([], cursor.rowcount)
 
     def _define(self, connection: Any) -> Steps[None]:
         yield connection.cursor().execute(self._schema)
 
-    def _insert(self, client: Any, key: str, text: str, end: int) -> Steps[bool]:
-        # ON DUPLICATE KEY UPDATE would not tell what it has done: 1 may mean "made", and "was there".
-        values = {"sid": key, "payload": text, "end": end}
-        try:
-            yield from self._run(client, "create", **values)
-            return True
-        except Exception as error:
-            if _code(error) not in _DUPLICATE:
-                raise
-        _, renewed = yield from self._run(client, "renew", **values, now=self._now())
-        return bool(renewed)
-
-    def _batch(self, client: Any, verb: str) -> Steps[int]:
-        if verb != "sweep":
-            return (yield from super()._batch(client, verb))
-
-        def take_turn(connection: Any) -> Steps[int]:
-            # A lock belongs to a connection, and is gone when that breaks.
-            rows, _ = yield from self._execute(connection, "SELECT GET_LOCK(%(turn)s, 0)", {"turn": self._turn})
-            if rows[0][0] != 1:
-                return 0
-            _, removed = yield from self._execute(connection, self._statements["prune"], self._batch_values())
-            yield from self._execute(connection, "SELECT RELEASE_LOCK(%(turn)s)", {"turn": self._turn})
-            return removed
-
-        removed: int = yield from client.use(take_turn)
-        return removed
-
     def _says_no_table(self, error: Exception) -> bool:
-        return _code(error) in _NO_TABLE
+        return _code(error) in NO_TABLE
 
     def _says_exists(self, error: Exception) -> bool:
-        return _code(error) in _EXISTS
+        return _code(error) in EXISTS
 
     def _says_again(self, error: Exception) -> bool:
-        return _code(error) in _AGAIN
+        return _code(error) in AGAIN
+
+    def _says_taken(self, error: Exception) -> bool:
+        return _code(error) in DUPLICATE
 
     def _says_refused(self, error: Exception) -> bool:
-        return _code(error) in _REFUSED
+        return _code(error) in REFUSED
 
     def _refusal(self, error: Exception) -> str:
         if _code(error) in (1153, 1406):

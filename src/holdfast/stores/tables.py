@@ -113,7 +113,7 @@ class TableStore(ServerStore):
 
     A subclass gives ``self._statements``, with named parameters; ``_connect``, whose client has ``use``, ``close`` and
     ``closed`` as a Pool has them; ``_execute``, which runs one statement on a connection; ``_define``, which makes the
-    table; and four predicates about its driver's errors.
+    table; and what its driver's errors say.
     """
 
     #: The last moment that the table can hold, in epoch seconds. The year 275760: JavaScript's last.
@@ -169,6 +169,10 @@ class TableStore(ServerStore):
         """Tell whether ``error`` says that another statement was in the way, and that nothing was done."""
         raise NotImplementedError
 
+    def _says_taken(self, error: Exception) -> bool:
+        """Tell whether ``error`` says that there is such a row. Then it is ``renew`` that replaces an expired one."""
+        return False
+
     def _says_refused(self, error: Exception) -> bool:
         """Tell whether ``error`` says that the table cannot hold what was written."""
         raise NotImplementedError
@@ -185,8 +189,16 @@ class TableStore(ServerStore):
         return created
 
     def _insert(self, client: Any, key: str, text: str, end: int) -> Steps[bool]:
-        _, created = yield from self._run(client, "create", sid=key, payload=text, end=end, now=self._now())
-        return bool(created)
+        values = {"sid": key, "payload": text, "end": end, "now": self._now()}
+        verb = "create"
+        while True:
+            try:
+                _, made = yield from self._run(client, verb, **values)
+                return bool(made)
+            except Exception as error:
+                if verb == "renew" or not self._says_taken(error):
+                    raise
+                verb = "renew"
 
     def _replace(
         self, client: Any, sid: str, payload: bytes, ttl: float, expected: bytes
@@ -200,7 +212,10 @@ class TableStore(ServerStore):
 
     def _exchange(self, client: Any, values: dict[str, Any]) -> Steps[tuple[str | None, bool]]:
         """Return the text that was found, if any, and whether it was replaced."""
-        _, replaced = yield from self._run(client, "replace", **values)
+        rows, replaced = yield from self._run(client, "replace", **values)
+        if rows:
+            found: tuple[str, bool] = tuple(rows[0])
+            return found
         if replaced:
             return None, True
         rows, _ = yield from self._run(client, "load", sid=values["sid"], now=values["now"])
@@ -225,11 +240,26 @@ class TableStore(ServerStore):
         return [_record(*row) for row in rows], rows[-1][0] if len(rows) == PAGE_SIZE else None
 
     def _batch(self, client: Any, verb: str) -> Steps[int]:
-        _, removed = yield from self._run(client, verb, **self._batch_values())
+        _, removed = yield from self._run(client, verb, now=self._now(), limit=BATCH)
         return removed
 
-    def _batch_values(self) -> dict[str, Any]:
-        return {"now": self._now(), "limit": BATCH}
+    def _sweep(self, client: Any) -> Steps[int]:
+        """Remove a batch of expired rows, unless another process is at it."""
+        if "sweep" in self._statements:
+            return (yield from self._batch(client, "sweep"))
+
+        def take_turn(connection: Any) -> Steps[int]:
+            # The lock belongs to the connection, and is gone when that breaks.
+            rows, _ = yield from self._execute(connection, self._statements["begin sweep"], {})
+            if rows[0][0] != 1:
+                return 0
+            values = {"now": self._now(), "limit": BATCH}
+            _, removed = yield from self._execute(connection, self._statements["prune"], values)
+            yield from self._execute(connection, self._statements["end sweep"], {})
+            return removed
+
+        removed: int = yield from client.use(take_turn)
+        return removed
 
     # How they are run.
 
@@ -315,14 +345,14 @@ class TableStore(ServerStore):
         with suppress(Exception):
             while removed == BATCH and not client.closed:
                 with limited(self._timeout):
-                    removed = run_sync(self._batch(client, "sweep"))
+                    removed = run_sync(self._sweep(client))
 
     async def _sweep_async(self, client: Any) -> None:
         removed = BATCH
         with suppress(Exception):
             while removed == BATCH and not client.closed:
                 async with asyncio.timeout(self._timeout):
-                    removed = await run_async(self._batch(client, "sweep"))
+                    removed = await run_async(self._sweep(client))
 
     def _now(self) -> float:
         return float(self._clock())
