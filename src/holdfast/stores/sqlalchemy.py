@@ -1,0 +1,209 @@
+# The tables are those of the stores for PostgreSQL, MySQL and SQLite, by the engine's dialect; so an application may
+# change from one store to the other, and shares its sessions with Node. The engine may use any driver: what matters of
+# an error is the number that its server gave it.
+"""Keep sessions by an engine of SQLAlchemy that the application has already."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import exc, text
+from sqlalchemy.engine import Engine
+
+from holdfast.dual import Steps
+from holdfast.errors import InvalidOption
+from holdfast.stores import mysql_table, postgresql_table
+from holdfast.stores.server import DEADLINE
+from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
+
+__all__ = ["SqlalchemyStore"]
+
+#: connect-sqlite3's table, as in `SqliteStore`: ends in milliseconds, as REAL.
+_SQLITE = {
+    "load": "SELECT coalesce(sess, ''), expired / 1000.0 FROM {table} WHERE sid = %(sid)s AND {live}",
+    "create": """
+        INSERT INTO {table} (sid, expired, sess) VALUES (%(sid)s, %(end)s * 1000.0, %(payload)s)
+        ON CONFLICT (sid) DO UPDATE SET expired = excluded.expired, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
+    "replace": """
+        UPDATE {table} SET expired = %(end)s * 1000.0, sess = %(payload)s
+        WHERE sid = %(sid)s AND {live} AND CAST(coalesce(sess, '') AS BLOB) = CAST(%(expected)s AS BLOB)""",
+    "touch": "UPDATE {table} SET expired = %(end)s * 1000.0 WHERE sid = %(sid)s AND {live}",
+    "delete": "DELETE FROM {table} WHERE sid = %(sid)s AND {live}",
+    "page": """
+        SELECT sid, coalesce(sess, ''), expired / 1000.0 FROM {table}
+        WHERE sid > %(last)s AND typeof(sid) = 'text' AND +{live} ORDER BY sid LIMIT %(limit)s""",
+    "count": "SELECT count(*) FROM {table} WHERE {live}",
+    "clear": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} LIMIT %(limit)s)",
+    "prune": """
+        DELETE FROM {table} WHERE rowid IN (
+            SELECT rowid FROM {table} WHERE expired <= %(now)s * 1000.0 LIMIT %(limit)s)""",
+}
+_SQLITE["sweep"] = _SQLITE["prune"]
+_SQLITE_LIVE = "expired > %(now)s * 1000.0 AND expired < ''"
+_SQLITE_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS {table} (sid PRIMARY KEY, expired, sess)",
+    "CREATE INDEX IF NOT EXISTS {index} ON {table} (expired)",
+)
+
+_NO_TABLE = {"42P01", *mysql_table.NO_TABLE, "no such table"}
+_EXISTS = {"23505", "42P07", "42710", *mysql_table.EXISTS}
+_AGAIN = {"40001", "40P01", *mysql_table.AGAIN}
+
+
+class SqlalchemyStore(TableStore):
+    """Keeps records in a table of the database of an engine, which stays yours to make and to dispose of.
+
+    ``engine`` is an Engine, for synchronous code, ``async_engine`` an AsyncEngine, for asyncio, and there may be both,
+    of one database: PostgreSQL, MySQL, MariaDB or SQLite.
+
+    ``table``, ``schema`` and ``time_zone`` are as in the store for that database: ``table`` is ``session`` in
+    PostgreSQL and ``sessions`` elsewhere, and the two others are for PostgreSQL alone.
+    ``timeout`` is the deadline of a call, in seconds. In synchronous code only the engine can keep it: give that
+    its driver's time-outs, and a ``pool_timeout``.
+    ``prune_every`` is about how often, in seconds, expired rows are removed in the background; None leaves it to
+    ``prune()``.
+    """
+
+    # Drivers do not agree on what a broken connection is.
+    lost = (exc.DBAPIError, ConnectionError)
+
+    def __init__(
+        self,
+        engine: Any = None,
+        *,
+        async_engine: Any = None,
+        table: str | None = None,
+        schema: str | None = None,
+        time_zone: str = "UTC",
+        timeout: float = DEADLINE,
+        prune_every: float | None = PRUNE_EVERY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(timeout=timeout, prune_every=prune_every, clock=clock)
+        if engine is None and async_engine is None:
+            raise InvalidOption("engine", "there is none", "Pass engine=create_engine(...), async_engine=, or both.")
+        if engine is not None and not isinstance(engine, Engine):
+            raise InvalidOption(
+                "engine", f"{type(engine).__name__} is no Engine", "Pass an AsyncEngine as async_engine=."
+            )
+        if async_engine is not None and not isinstance(getattr(async_engine, "sync_engine", None), Engine):
+            raise InvalidOption(
+                "async_engine", f"{type(async_engine).__name__} is no AsyncEngine", "Pass an Engine as engine=."
+            )
+        self._engines = {False: engine, True: async_engine}
+        self._dialect = (engine or async_engine).dialect.name
+        statements, schema_statements = _statements(self._dialect, table, schema, time_zone)
+        self._statements = statements
+        self._schema = schema_statements
+        if self._dialect in ("mysql", "mariadb"):
+            self.last_moment = mysql_table.LAST_MOMENT  # type: ignore[misc]  # The dialect is known only now.
+
+    def _connect(self) -> Any:
+        engine = self._engines[self._asyncio]
+        if engine is None:
+            missing, kind = ("async_engine", "AsyncEngine") if self._asyncio else ("engine", "Engine")
+            raise InvalidOption(missing, "there is none for this kind of code", f"Pass an {kind} too.")
+        return _Theirs(engine)
+
+    def _disconnect(self, client: Any) -> Steps[None]:
+        # Its connections are in its pool, and the pool is not ours.
+        return
+        yield
+
+    def _execute(self, connection: Any, statement: str, values: Mapping[str, Any]) -> Steps[Rows]:
+        result = yield connection.execute(text(statement), values)
+        return ([tuple(row) for row in result], 0) if result.returns_rows else ([], result.rowcount)
+
+    def _define(self, connection: Any) -> Steps[None]:
+        for statement in self._schema:
+            yield connection.execute(text(statement))
+
+    def _says_no_table(self, error: Exception) -> bool:
+        return _sign(error) in _NO_TABLE
+
+    def _says_exists(self, error: Exception) -> bool:
+        return _sign(error) in _EXISTS
+
+    def _says_again(self, error: Exception) -> bool:
+        return _sign(error) in _AGAIN
+
+    def _says_taken(self, error: Exception) -> bool:
+        return _sign(error) in mysql_table.DUPLICATE
+
+    def _says_refused(self, error: Exception) -> bool:
+        sign = _sign(error)
+        return sign in mysql_table.REFUSED or (isinstance(sign, str) and re.match("22...|54000", sign) is not None)
+
+
+def _statements(
+    dialect: str, table: str | None, schema: str | None, zone: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    if dialect != "postgresql" and schema is not None:
+        raise InvalidOption("schema", f"{dialect} has none", "Leave it out.")
+    if dialect == "postgresql":
+        statements = postgresql_table.fill_in(postgresql_table.STATEMENTS, table or "session", schema, zone)
+        parts = postgresql_table.fill_in(dict(enumerate(postgresql_table.SCHEMA)), table or "session", schema, zone)
+        definition = tuple(parts.values())
+    elif dialect in ("mysql", "mariadb"):
+        statements, one = mysql_table.fill_in(table or "sessions")
+        definition = (one.replace("%", "%%"),)
+    elif dialect == "sqlite":
+        name = table or "sessions"
+        if not name.replace("_", "").isalnum() or not name.isascii():
+            raise InvalidOption("table", f"{name!r} is no plain name", "Use letters, digits and underscores.")
+        words = {"table": f'"{name}"', "index": f'"{name}_expired"', "live": _SQLITE_LIVE}
+        statements = {verb: statement.format(**words) for verb, statement in _SQLITE.items()}
+        definition = tuple(statement.format(**words) for statement in _SQLITE_SCHEMA)
+    else:
+        raise InvalidOption("engine", f"its dialect is {dialect}", "PostgreSQL, MySQL, MariaDB and SQLite are known.")
+    return {verb: _named(statement) for verb, statement in statements.items()}, tuple(map(_named, definition))
+
+
+def _named(statement: str) -> str:
+    """Return ``statement`` with the parameters as SQLAlchemy writes them."""
+    return re.sub(r"%\((\w+)\)s", r":\1", statement.replace(":", r"\:")).replace("%%", "%")
+
+
+def _sign(error: Exception) -> str | int | None:
+    """Return by what the server's errors are told apart: SQLSTATE, or MySQL's number, or the beginning of SQLite's."""
+    if not isinstance(error, exc.DBAPIError) or error.orig is None:
+        return None
+    first = error.orig.args[0] if error.orig.args else None
+    if isinstance(first, int):
+        return first
+    if isinstance(first, dict):  # pg8000
+        return str(first.get("C"))
+    for name in ("sqlstate", "pgcode"):
+        state = getattr(error.orig, name, None)
+        if isinstance(state, str):
+            return state
+    return first.partition(":")[0] if isinstance(first, str) else None
+
+
+class _Theirs:
+    """The engine. Each call takes a connection from its pool, and gives it back."""
+
+    closed = False
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def use(self, work: Callable[[Any], Steps[Any]]) -> Steps[Any]:
+        connection = yield self._engine.connect()
+        try:
+            answer = yield from work(connection)
+            yield connection.commit()
+            return answer
+        except BaseException as error:
+            if isinstance(error, exc.StatementError):
+                error.hide_parameters = True  # They are ids and sessions, and errors get into logs.
+            if not isinstance(error, Exception):
+                with suppress(Exception):
+                    yield connection.invalidate()  # A reply may be pending, for the next one to read.
+            raise
+        finally:
+            yield connection.close()
