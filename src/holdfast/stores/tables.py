@@ -254,7 +254,12 @@ class TableStore(ServerStore):
             if rows[0][0] != 1:
                 return 0
             values = {"now": self._now(), "limit": BATCH}
-            _, removed = yield from self._execute(connection, self._statements["prune"], values)
+            try:
+                _, removed = yield from self._execute(connection, self._statements["prune"], values)
+            except Exception:
+                with suppress(Exception):
+                    yield from self._execute(connection, self._statements["end sweep"], {})
+                raise
             yield from self._execute(connection, self._statements["end sweep"], {})
             return removed
 
