@@ -51,7 +51,7 @@ def test_a_good_secret_is_no_warning() -> None:
         ({"maxAge": 1}, r"cookie=CookieOptions\(max_age="),
         ({"http_only": True}, r"cookie=CookieOptions\(http_only="),
         ({"colour": "red"}, "The options are: "),
-        ({"store": "postgres://localhost/x"}, "Use one of: memory://, sqlite://"),
+        ({"store": "oracle://localhost/x"}, "Use one of: memory://, sqlite://"),
         ({"store": "sessions.db"}, "Use one of: "),
         ({"store": {}}, "lacks load, create, replace, touch, delete"),
         ({"unset": "forget"}, "'keep', 'destroy'"),
