@@ -64,7 +64,7 @@ def table() -> str:
 class TestDynamoDB(StoreConformance):
     """The contract, for synchronous callers."""
 
-    deadline = 0.5
+    deadline = 1.0
 
     @pytest.fixture
     def server(self, process: Moto) -> Iterator[Link]:
@@ -79,7 +79,7 @@ class TestDynamoDB(StoreConformance):
     @pytest.fixture
     async def store(self, clock: FrozenClock, server: Link, prefix: str) -> AsyncIterator[Any]:
         endpoint = f"http://127.0.0.1:{server.port}"
-        store = DynamoDBStore("shared", endpoint=endpoint, prefix=prefix, timeout=0.5, clock=clock)
+        store = DynamoDBStore("shared", endpoint=endpoint, prefix=prefix, timeout=1.0, clock=clock)
         yield self.coloured(store)
         store.close()
         await store.asynchronous().close()

@@ -37,7 +37,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
 class TestMemcached(StoreConformance):
     """The contract, for synchronous callers; the server's clock stands still with the store's."""
 
-    deadline = 0.5
+    deadline = 1.0
 
     @pytest.fixture
     def clock(self, frozen: Memcached) -> FrozenClock:
@@ -51,7 +51,7 @@ class TestMemcached(StoreConformance):
     @pytest.fixture
     async def store(self, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
         prefix = f"{next(_numbers)}:"
-        store = MemcachedStore(f"127.0.0.1:{server.port}", prefix=prefix, timeout=0.5, clock=clock)
+        store = MemcachedStore(f"127.0.0.1:{server.port}", prefix=prefix, timeout=1.0, clock=clock)
         yield self.coloured(store)
         store.close()
         await store.asynchronous().close()

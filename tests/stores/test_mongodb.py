@@ -110,7 +110,7 @@ def url(origin: Callable[[int], str]) -> str:
 class TestMongo(StoreConformance):
     """The contract, for synchronous callers. With the stand-in, the server's own part in it is not proved."""
 
-    deadline = 0.3
+    deadline = 0.8
     options: dict[str, Any] = {}
 
     @pytest.fixture

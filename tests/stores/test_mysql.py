@@ -59,7 +59,7 @@ def emptied(mariadb: Mariadb) -> Iterator[Query]:
 class TestMysql(StoreConformance):
     """The contract, for synchronous callers."""
 
-    deadline = 0.5
+    deadline = 1.0
 
     @pytest.fixture
     def server(self, mariadb: Mariadb, emptied: Query) -> Iterator[Link]:
@@ -70,7 +70,7 @@ class TestMysql(StoreConformance):
 
     @pytest.fixture
     def store(self, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Iterator[Any]:
-        store = MysqlStore(mariadb.url(server.port), timeout=0.5, clock=clock)
+        store = MysqlStore(mariadb.url(server.port), timeout=1.0, clock=clock)
         yield store
         server.resume()
         store.close()
@@ -81,7 +81,7 @@ class TestMysqlUnderAsyncio(TestMysql):
 
     @pytest.fixture
     async def store(self, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Any:
-        store = MysqlStore(mariadb.url(server.port), timeout=0.5, clock=clock)
+        store = MysqlStore(mariadb.url(server.port), timeout=1.0, clock=clock)
         yield store.asynchronous()
         server.resume()
         await store.asynchronous().close()

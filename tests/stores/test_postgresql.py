@@ -48,7 +48,7 @@ def emptied(postgres: Postgres) -> Iterator[psycopg.Connection[Any]]:
 class TestPostgresql(StoreConformance):
     """The contract, for synchronous callers."""
 
-    deadline = 0.5
+    deadline = 1.0
 
     @pytest.fixture
     def server(self, postgres: Postgres, emptied: psycopg.Connection[Any]) -> Iterator[Link]:
@@ -59,7 +59,7 @@ class TestPostgresql(StoreConformance):
 
     @pytest.fixture
     def store(self, postgres: Postgres, server: Link, clock: FrozenClock) -> Iterator[Any]:
-        store = PostgresqlStore(postgres.url(server.port), timeout=0.5, clock=clock)
+        store = PostgresqlStore(postgres.url(server.port), timeout=1.0, clock=clock)
         yield store
         server.resume()
         store.close()
@@ -70,7 +70,7 @@ class TestPostgresqlUnderAsyncio(TestPostgresql):
 
     @pytest.fixture
     async def store(self, postgres: Postgres, server: Link, clock: FrozenClock) -> Any:
-        store = PostgresqlStore(postgres.url(server.port), timeout=0.5, clock=clock)
+        store = PostgresqlStore(postgres.url(server.port), timeout=1.0, clock=clock)
         yield store.asynchronous()
         server.resume()
         await store.asynchronous().close()

@@ -49,7 +49,7 @@ def clock() -> FrozenClock:
 class TestRedis(StoreConformance):
     """The contract, for synchronous callers."""
 
-    deadline = 0.5
+    deadline = 1.0
 
     @pytest.fixture
     def clock(self) -> FrozenClock:
@@ -63,7 +63,7 @@ class TestRedis(StoreConformance):
 
     @pytest.fixture
     def store(self, clock: FrozenClock, server: Link) -> Iterator[Any]:
-        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=0.5, clock=clock)
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=1.0, clock=clock)
         yield store
         store.close()
 
@@ -73,7 +73,7 @@ class TestRedisUnderAsyncio(TestRedis):
 
     @pytest.fixture
     async def store(self, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
-        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=0.5, clock=clock).asynchronous()
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=1.0, clock=clock).asynchronous()
         yield store
         await store.close()
 

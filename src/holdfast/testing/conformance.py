@@ -764,7 +764,7 @@ class StoreConformance:
             return
         await ask(store.create(SID, b"a", 60))
         server.refuse()
-        for _ in range(5):
+        for _ in range(4):
             await self.refused(store, verb)
         server.resume()
         assert (await ask(store.load(SID))).payload == b"a"
