@@ -38,3 +38,13 @@ def mariadb() -> Iterator[Mariadb]:
     server = Mariadb()
     yield server
     server.close()
+
+
+@pytest.fixture
+def patience(request: pytest.FixtureRequest) -> float:
+    """How long a call of the kit's tests may take: the class's deadline where a fault is what is tested.
+
+    Elsewhere nobody waits for it, and a busy machine may take its time.
+    """
+    faults = {"silent", "gone", "broke", "late", "cancelled"}
+    return float(request.cls.deadline) if faults & set(request.node.name.split("[")[0].split("_")) else 20.0

@@ -77,9 +77,9 @@ class TestDynamoDB(StoreConformance):
         return f"{next(_numbers)}:"
 
     @pytest.fixture
-    async def store(self, clock: FrozenClock, server: Link, prefix: str) -> AsyncIterator[Any]:
+    async def store(self, patience: float, clock: FrozenClock, server: Link, prefix: str) -> AsyncIterator[Any]:
         endpoint = f"http://127.0.0.1:{server.port}"
-        store = DynamoDBStore("shared", endpoint=endpoint, prefix=prefix, timeout=1.0, clock=clock)
+        store = DynamoDBStore("shared", endpoint=endpoint, prefix=prefix, timeout=patience, clock=clock)
         yield self.coloured(store)
         store.close()
         await store.asynchronous().close()

@@ -49,9 +49,9 @@ class TestMemcached(StoreConformance):
             yield link
 
     @pytest.fixture
-    async def store(self, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
+    async def store(self, patience: float, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
         prefix = f"{next(_numbers)}:"
-        store = MemcachedStore(f"127.0.0.1:{server.port}", prefix=prefix, timeout=1.0, clock=clock)
+        store = MemcachedStore(f"127.0.0.1:{server.port}", prefix=prefix, timeout=patience, clock=clock)
         yield self.coloured(store)
         store.close()
         await store.asynchronous().close()

@@ -69,8 +69,8 @@ class TestMysql(StoreConformance):
             emptied("DELETE FROM sessions")
 
     @pytest.fixture
-    def store(self, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Iterator[Any]:
-        store = MysqlStore(mariadb.url(server.port), timeout=1.0, clock=clock)
+    def store(self, patience: float, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Iterator[Any]:
+        store = MysqlStore(mariadb.url(server.port), timeout=patience, clock=clock)
         yield store
         server.resume()
         store.close()
@@ -80,8 +80,8 @@ class TestMysqlUnderAsyncio(TestMysql):
     """The contract, for asyncio."""
 
     @pytest.fixture
-    async def store(self, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Any:
-        store = MysqlStore(mariadb.url(server.port), timeout=1.0, clock=clock)
+    async def store(self, patience: float, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Any:
+        store = MysqlStore(mariadb.url(server.port), timeout=patience, clock=clock)
         yield store.asynchronous()
         server.resume()
         await store.asynchronous().close()

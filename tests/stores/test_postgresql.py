@@ -58,8 +58,8 @@ class TestPostgresql(StoreConformance):
             emptied.execute("DELETE FROM session")
 
     @pytest.fixture
-    def store(self, postgres: Postgres, server: Link, clock: FrozenClock) -> Iterator[Any]:
-        store = PostgresqlStore(postgres.url(server.port), timeout=1.0, clock=clock)
+    def store(self, patience: float, postgres: Postgres, server: Link, clock: FrozenClock) -> Iterator[Any]:
+        store = PostgresqlStore(postgres.url(server.port), timeout=patience, clock=clock)
         yield store
         server.resume()
         store.close()
@@ -69,8 +69,8 @@ class TestPostgresqlUnderAsyncio(TestPostgresql):
     """The contract, for asyncio."""
 
     @pytest.fixture
-    async def store(self, postgres: Postgres, server: Link, clock: FrozenClock) -> Any:
-        store = PostgresqlStore(postgres.url(server.port), timeout=1.0, clock=clock)
+    async def store(self, patience: float, postgres: Postgres, server: Link, clock: FrozenClock) -> Any:
+        store = PostgresqlStore(postgres.url(server.port), timeout=patience, clock=clock)
         yield store.asynchronous()
         server.resume()
         await store.asynchronous().close()

@@ -62,8 +62,8 @@ class TestRedis(StoreConformance):
             yield link
 
     @pytest.fixture
-    def store(self, clock: FrozenClock, server: Link) -> Iterator[Any]:
-        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=1.0, clock=clock)
+    def store(self, patience: float, clock: FrozenClock, server: Link) -> Iterator[Any]:
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=patience, clock=clock)
         yield store
         store.close()
 
@@ -72,8 +72,8 @@ class TestRedisUnderAsyncio(TestRedis):
     """The contract, for asyncio."""
 
     @pytest.fixture
-    async def store(self, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
-        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=1.0, clock=clock).asynchronous()
+    async def store(self, patience: float, clock: FrozenClock, server: Link) -> AsyncIterator[Any]:
+        store = RedisStore(f"redis://127.0.0.1:{server.port}", timeout=patience, clock=clock).asynchronous()
         yield store
         await store.close()
 
