@@ -58,5 +58,4 @@ _NOTHING_HERE = (
 
 def from_url(url: str, clock: Callable[[], float]) -> CookieStore:
     """Return the store of a URL ``cookie://`` or ``cookie://?form=cookie-session``."""
-    options = urls.options(url, "form")
-    return CookieStore(options.get("form", "encrypted"))  # type: ignore[arg-type]  # Checked there.
+    return CookieStore(**urls.options(url, form=str))

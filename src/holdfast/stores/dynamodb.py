@@ -332,14 +332,9 @@ def _unmet(error: ClientError) -> Any:
 def from_url(url: str, clock: Callable[[], float]) -> DynamoDBStore:
     """Return the store of ``dynamodb://table?region=eu-west-1&endpoint=http://localhost:8000&create_table=true``."""
     parts = urlsplit(url)
-    options: dict[str, Any] = dict(urls.options(url, "region", "endpoint", "prefix", "create_table", "timeout"))
     if not parts.netloc or parts.path.strip("/"):
         raise InvalidOption("store", f"{url!r} names no table", 'Use "dynamodb://sessions?region=eu-west-1".')
-    create = options.pop("create_table", "false")
-    if create not in ("true", "false"):
-        raise InvalidOption("create_table", f"{create!r} is neither true nor false", "The default is false.")
-    try:
-        timeout = float(options.pop("timeout", DEADLINE))
-    except ValueError:
-        raise InvalidOption("timeout", "it is no number of seconds", "The default is 2.") from None
-    return DynamoDBStore(parts.netloc, **options, create_table=create == "true", timeout=timeout, clock=clock)
+    found = urls.options(
+        url, region=str, endpoint=str, prefix=str, create_table=urls.true_or_false, timeout=urls.number
+    )
+    return DynamoDBStore(parts.netloc, **found, clock=clock)

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from holdfast.dual import run_sync, start
 from holdfast.errors import InvalidOption, StoreUnavailable
+from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.file_folder import Folder, outages
@@ -59,15 +60,10 @@ class FileStore:
         prune_every: float | None = 3600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not _is_number(ttl) or not 0.001 <= ttl < 1e10:
-            raise InvalidOption("ttl", f"{ttl!r} is no number of seconds", "The default is 3600, as in Node.")
-        if not _is_number(timeout) or not 0 < timeout < 3600:
-            raise InvalidOption("timeout", f"{timeout!r} is no number of seconds", "The default is 5.")
-        if prune_every is not None and (not _is_number(prune_every) or not prune_every >= 0):
-            raise InvalidOption("prune_every", f"{prune_every!r} is no number of seconds", "The default is 3600.")
+        self._ttl = int(options.seconds("ttl", ttl, 3600, least=0.001, most=1e10) * 1000)
+        timeout = options.seconds("timeout", timeout, 5, most=3600)
+        self._prune_every = options.seconds_or_none("prune_every", prune_every, 3600)
         self._folder = Folder(os.fspath(path), ".json", timeout)
-        self._ttl = int(ttl * 1000)
-        self._prune_every = prune_every
         self._clock = clock
         self._prune_at = clock() + (prune_every or 0)
 
@@ -223,19 +219,9 @@ class _UnderAsyncio(FileStore):
         return asyncio.to_thread(super().prune)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def from_url(url: str, clock: Callable[[], float]) -> FileStore:
     """Return the store of ``file:///relative/folder`` or ``file:////absolute/folder?ttl=86400&timeout=5``."""
     parts = urlsplit(url)
     if parts.netloc or not parts.path.strip("/"):
         raise InvalidOption("store", f"{url!r} names no folder", 'Use "file:///sessions" (three slashes).')
-    numbers = {}
-    for option, text in urls.options(url, "ttl", "timeout").items():
-        try:
-            numbers[option] = float(text)
-        except ValueError:
-            raise InvalidOption(option, f"{text!r} is no number of seconds", "Give seconds.") from None
-    return FileStore(unquote(parts.path[1:]), **numbers, clock=clock)
+    return FileStore(unquote(parts.path[1:]), **urls.options(url, ttl=urls.number, timeout=urls.number), clock=clock)

@@ -181,12 +181,7 @@ def _address(server: str) -> tuple[str, int] | str:
 def from_url(url: str, clock: Callable[[], float]) -> MemcachedStore:
     """Return the store of ``memcached://host:11211?prefix=app:&timeout=2`` or ``memcached:///run/memcached.sock``."""
     parts = urlsplit(url)
-    options = urls.options(url, "prefix", "timeout")
     if bool(parts.netloc) == bool(parts.path.strip("/")):
         raise InvalidOption("store", f"{url!r} names no server", 'Use "memcached://127.0.0.1:11211".')
-    try:
-        timeout = float(options.get("timeout", DEADLINE))
-    except ValueError:
-        raise InvalidOption("timeout", f"{options['timeout']!r} is no number of seconds", "The default is 2.") from None
-    server = parts.netloc or unquote(parts.path)
-    return MemcachedStore(server, prefix=options.get("prefix", ""), timeout=timeout, clock=clock)
+    found = urls.options(url, prefix=str, timeout=urls.number)
+    return MemcachedStore(parts.netloc or unquote(parts.path), **found, clock=clock)

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Literal
 
 from holdfast.errors import InvalidOption, StoreUnavailable
-from holdfast.stores import processes
+from holdfast.stores import options, processes
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 
@@ -48,11 +48,9 @@ class MemoryStore:
         full: Literal["evict", "refuse"] = "evict",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if isinstance(max_sessions, bool) or not isinstance(max_sessions, int) or max_sessions < 1:
-            raise InvalidOption("max_sessions", f"{max_sessions!r} is not a positive int", "The default is 100000.")
         if full not in ("evict", "refuse"):
             raise InvalidOption("full", f"{full!r} is unknown", 'Use "evict" or "refuse".')
-        self._max = max_sessions
+        self._max = options.whole_number("max_sessions", max_sessions, 100_000)
         self._evicts = full == "evict"
         self._clock = clock
         self._lock = Lock()
@@ -237,8 +235,4 @@ def _warn_of_processes() -> None:
 
 def from_url(url: str, clock: Callable[[], float]) -> MemoryStore:
     """Return the store for ``memory://`` or ``memory://?max_sessions=1000&full=refuse``."""
-    options = urls.options(url, "max_sessions", "full")
-    limit = options.get("max_sessions", "100000")
-    if not limit.isdecimal():
-        raise InvalidOption("max_sessions", f"{limit!r} is not a positive int", "The default is 100000.")
-    return MemoryStore(max_sessions=int(limit), full=options.get("full", "evict"), clock=clock)  # type: ignore[arg-type]
+    return MemoryStore(**urls.options(url, max_sessions=urls.whole_number, full=str), clock=clock)

@@ -29,8 +29,9 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError, PyMongoError
 
 from holdfast.dual import Steps, run_async, run_sync
 from holdfast.errors import InvalidOption, SessionError
+from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
-from holdfast.stores.mongodb_collection import AnyCollection, brought, of_url, split
+from holdfast.stores.mongodb_collection import AnyCollection, brought, of_url
 from holdfast.stores.mongodb_document import (
     LAST_MOMENT,
     OPTIONS,
@@ -271,18 +272,5 @@ def from_url(url: str, clock: Callable[[], float]) -> MongoStore:
 
     All other options are the driver's.
     """
-    address, ours = split(url, "collection", "stringify", "timeout")
-    stringify = ours.get("stringify", "true")
-    if stringify not in ("true", "false"):
-        raise InvalidOption("stringify", f"{stringify!r} is neither true nor false", "Give it as connect-mongo has it.")
-    try:
-        timeout = float(ours.get("timeout", DEADLINE))
-    except ValueError:
-        raise InvalidOption("timeout", f"{ours['timeout']!r} is no number of seconds", "The default is 2.") from None
-    return MongoStore(
-        address,
-        collection=ours.get("collection", "sessions"),
-        stringify=stringify == "true",
-        timeout=timeout,
-        clock=clock,
-    )
+    address, found = urls.split(url, collection=str, stringify=urls.true_or_false, timeout=urls.number)
+    return MongoStore(address, **found, clock=clock)

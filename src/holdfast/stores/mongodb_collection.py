@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
-from urllib.parse import unquote
 
 from pymongo import AsyncMongoClient, MongoClient, ReadPreference
 from pymongo.asynchronous.collection import AsyncCollection
@@ -14,12 +15,16 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from holdfast.errors import InvalidOption
+from holdfast.stores import url as urls
 from holdfast.stores.mongodb_document import OPTIONS
 
-__all__ = ["AnyCollection", "Source", "brought", "of_url", "split"]
+__all__ = ["AnyCollection", "Source", "brought", "of_url"]
 
 #: A collection in either colour: one body of code uses both.
 AnyCollection: TypeAlias = Any
+
+#: What the driver says of an option that nobody knows.
+_UNKNOWN = re.compile(r"Unknown option: (\w*)")
 
 #: Returns a collection; True: for asyncio. Connects to nothing yet.
 Source: TypeAlias = Callable[[bool], AnyCollection]
@@ -38,9 +43,17 @@ def of_url(url: str, name: str, timeout: float) -> Source:
         return _ready(make(url, connect=False, **times).get_default_database("test")[name])
 
     try:
-        source(False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", _UNKNOWN.pattern, UserWarning)
+            source(False)
     except InvalidOption:
         raise
+    except UserWarning as warning:
+        unknown = _UNKNOWN.match(str(warning))
+        if unknown is None:
+            raise
+        remedy = "It has collection and stringify and timeout, and those of the driver."
+        raise urls.no_option(url, unknown[1], remedy) from None
     except (PyMongoError, ValueError, TypeError) as error:
         # The driver's message may show a part of the password.
         problem = f"the driver does not take this URL ({type(error).__name__})"
@@ -67,18 +80,6 @@ def brought(collection: Collection[Any] | None, async_collection: AsyncCollectio
         return other if asyncio else plain
 
     return source
-
-
-def split(url: str, *names: str) -> tuple[str, dict[str, str]]:
-    """Return ``url`` without those of its options that are called ``names``, and these. All others are the driver's."""
-    address, _, query = url.partition("?")
-    pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    ours = {name: unquote(text) for name, _, text in pairs if name in names}
-    theirs = "&".join("".join(pair) for pair in pairs if pair[0] not in names)
-    if theirs:
-        # Between host and options the driver wants a slash.
-        address += f"{'' if '/' in address.partition('://')[2] else '/'}?{theirs}"
-    return address, ours
 
 
 def _ready(collection: AnyCollection) -> AnyCollection:

@@ -21,6 +21,7 @@ from pymysql.constants import CLIENT
 
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption, SessionError, UnserialisableValue
+from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, LAST_MOMENT, NO_TABLE, REFUSED, fill_in
 from holdfast.stores.pool import AsyncPool, Pool, is_silent
@@ -67,9 +68,7 @@ class MysqlStore(TableStore):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(timeout=timeout, prune_every=prune_every, clock=clock)
-        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
-            raise InvalidOption("max_connections", f"{max_connections!r} is no number from 1 on", "The default is 10.")
-        self._max_connections = max_connections
+        self._max_connections = options.whole_number("max_connections", max_connections, 10)
         self._statements, self._schema = fill_in(table)
         seconds = max(1, math.ceil(self._timeout))
         self._parameters = _parameters(place) | {
@@ -178,7 +177,7 @@ class _AsyncDriver(_Driver):
 
 
 def _parameters(place: str) -> dict[str, Any]:
-    options = urls.options(place, "unix_socket", "ssl", "ssl_ca")
+    given = urls.options(place, unix_socket=str, ssl=urls.yes_or_no, ssl_ca=str)
     parts = urlsplit(place)
     try:
         port = parts.port or 3306
@@ -194,25 +193,23 @@ def _parameters(place: str) -> dict[str, Any]:
         "password": unquote(parts.password or ""),
         "database": database,
     }
-    if "unix_socket" in options:
-        found["unix_socket"] = options["unix_socket"]
-    if options.get("ssl", "no") not in ("yes", "no"):
-        raise InvalidOption("ssl", f"{options['ssl']!r} is no value for it", "It is yes or no.")
-    if "ssl_ca" in options or options.get("ssl") == "yes":
+    if "unix_socket" in given:
+        found["unix_socket"] = given["unix_socket"]
+    if "ssl_ca" in given or given.get("ssl"):
         try:
-            found["ssl"] = ssl.create_default_context(cafile=options.get("ssl_ca"))
+            found["ssl"] = ssl.create_default_context(cafile=given.get("ssl_ca"))
         except OSError:
-            raise InvalidOption("ssl_ca", f"{options['ssl_ca']!r} holds no certificate", "Give a PEM file.") from None
+            raise InvalidOption("ssl_ca", f"{given['ssl_ca']!r} holds no certificate", "Give a PEM file.") from None
     return found
 
 
 def from_url(url: str, clock: Callable[[], float]) -> MysqlStore:
     """Return the store of ``mysql://user:password@host:3306/database?table=sessions&timeout=2``."""
-    place, options = urls.split(
+    place, found = urls.split(
         url,
         table=str,
         max_connections=urls.whole_number,
         timeout=urls.number,
         prune_every=urls.number_or_none,
     )
-    return MysqlStore(place, **options, clock=clock)
+    return MysqlStore(place, **found, clock=clock)

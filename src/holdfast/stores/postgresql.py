@@ -18,6 +18,7 @@ from psycopg.rows import tuple_row
 
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
+from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.pool import AsyncPool, Pool, is_silent, time_left
 from holdfast.stores.postgresql_table import SCHEMA, STATEMENTS, fill_in, warn_of_zone
@@ -66,10 +67,8 @@ class PostgresqlStore(TableStore):
             raise InvalidOption("conninfo", "give either it or a pool", 'For example "postgresql://localhost/shop".')
         _check_colour("pool", pool, False, "async_pool")
         _check_colour("async_pool", async_pool, True, "pool")
-        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
-            raise InvalidOption("max_connections", f"{max_connections!r} is no number from 1 on", "The default is 10.")
         self._pools = {False: pool, True: async_pool}
-        self._max_connections = max_connections
+        self._max_connections = options.whole_number("max_connections", max_connections, 10)
         self._parameters = None if conninfo is None else _parameters(conninfo, self._timeout, pgbouncer)
         self._prepares = not pgbouncer
         zone = time_zone or "UTC"
@@ -259,7 +258,7 @@ def from_url(url: str, clock: Callable[[], float]) -> PostgresqlStore:
 
     What is not an option of the store is for libpq.
     """
-    conninfo, options = urls.split(
+    conninfo, found = urls.split(
         url,
         table=str,
         schema=str,
@@ -269,4 +268,4 @@ def from_url(url: str, clock: Callable[[], float]) -> PostgresqlStore:
         timeout=urls.number,
         prune_every=urls.number_or_none,
     )
-    return PostgresqlStore(conninfo, **options, clock=clock)
+    return PostgresqlStore(conninfo, **found, clock=clock)

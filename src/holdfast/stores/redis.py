@@ -23,6 +23,8 @@ from redis.client import NEVER_DECODE
 
 from holdfast.dual import Steps, run_async, run_sync
 from holdfast.errors import InvalidOption, SessionError
+from holdfast.stores import options
+from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.redis_client import Address, disconnect, parse
 from holdfast.stores.server import DEADLINE, ServerStore
@@ -120,11 +122,9 @@ class RedisStore(ServerStore):
                 )
         if not isinstance(prefix, str) or not prefix:
             raise InvalidOption("prefix", f"{prefix!r} would take in all keys", 'The default is "sess:".')
-        if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
-            raise InvalidOption("max_connections", f"{max_connections!r} is no number from 1", "The default is 50.")
         self._address = parse(server)[0] if isinstance(server, str) else server
         self._given = {False: client, True: async_client}
-        self._max_connections = max_connections
+        self._max_connections = options.whole_number("max_connections", max_connections, 50)
         self._prefix = prefix.encode("utf-8", "surrogatepass")
         self._pattern = re.sub(rb"([\\*?\[\]])", rb"\\\1", self._prefix) + b"*"
 
@@ -272,12 +272,5 @@ def _record(answer: Any) -> Record | None:
 
 def from_url(url: str, clock: Callable[[], float]) -> RedisStore:
     """Return the store of a URL such as ``redis://:password@localhost:6379/0?prefix=sess:&timeout=2``."""
-    address, options = parse(url, "prefix", "timeout", "max_connections")
-    numbers: dict[str, Any] = {}
-    for option, kind in (("timeout", float), ("max_connections", int)):
-        if option in options:
-            try:
-                numbers[option] = kind(options[option])
-            except ValueError:
-                raise InvalidOption(option, f"{options[option]!r} is no number", "Leave it out, or give one.") from None
-    return RedisStore(address, prefix=options.get("prefix", "sess:"), **numbers, clock=clock)
+    address, found = parse(url, prefix=str, timeout=urls.number, max_connections=urls.whole_number)
+    return RedisStore(address, **found, clock=clock)

@@ -18,6 +18,7 @@ import redis.sentinel
 
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
+from holdfast.stores import options
 from holdfast.stores import url as urls
 
 __all__ = ["Address", "disconnect", "parse"]
@@ -117,7 +118,7 @@ def disconnect(client: Any, *, asynchronous: bool) -> Steps[None]:
         yield sentinel.aclose() if asynchronous else sentinel.close()
 
 
-def parse(url: str, *others: str) -> tuple[Address, dict[str, str]]:
+def parse(url: str, **others: urls.Reader) -> tuple[Address, dict[str, Any]]:
     """Return the address that ``url`` names, and which of the ``others`` its options it has.
 
     Raises InvalidOption for what it does not understand.
@@ -126,11 +127,9 @@ def parse(url: str, *others: str) -> tuple[Address, dict[str, str]]:
     if parts.scheme not in KINDS:
         raise InvalidOption("url", f"{parts.scheme + '://'!r} is no Redis", f"Use one of: {', '.join(KINDS)}.")
     kind, secure = KINDS[parts.scheme]
-    known = [*others]
-    if kind in ("sentinel", "socket"):
-        known.append("db")
-    known += [*(_TLS_OPTIONS if secure else ()), *(_SENTINEL_OPTIONS if kind == "sentinel" else ())]
-    options = urls.options(url, *known)
+    known = others | ({"db": urls.whole_number} if kind in ("sentinel", "socket") else {})
+    names = (_TLS_OPTIONS if secure else ()) + (_SENTINEL_OPTIONS if kind == "sentinel" else ())
+    found = urls.options(url, **known, **dict.fromkeys(names, str))
     user, _, netloc = parts.netloc.rpartition("@")
     name, _, password = user.partition(":")
     login: dict[str, Any] = {"username": unquote(name) or None, "password": unquote(password) or None}
@@ -145,15 +144,16 @@ def parse(url: str, *others: str) -> tuple[Address, dict[str, str]]:
     if kind == "cluster" and path:
         raise InvalidOption("url", "a cluster has no databases", "Leave out what is behind the last slash.")
     if kind != "cluster":
-        login["db"] = _number("db", (path if kind == "server" else options.get("db")) or "0")
+        database = urls.whole_number(path or "0") if kind == "server" else found.get("db", 0)
+        login["db"] = options.whole_number("db", database, 0, least=0)
     return Address(
         kind=kind,
         hosts=() if kind == "socket" else _hosts(parts, netloc, 26379 if kind == "sentinel" else 6379),
         path="" if kind == "server" else path,
         login=login,
-        sentinel_login={name.removeprefix("sentinel_"): options[name] for name in _SENTINEL_OPTIONS if name in options},
-        tls=_tls(options) if secure else {},
-    ), {name: options[name] for name in others if name in options}
+        sentinel_login={name.removeprefix("sentinel_"): found[name] for name in _SENTINEL_OPTIONS if name in found},
+        tls=_tls(found) if secure else {},
+    ), {name: found[name] for name in others if name in found}
 
 
 def _hosts(parts: SplitResult, netloc: str, port: int) -> tuple[tuple[str, int], ...]:
@@ -169,15 +169,9 @@ def _hosts(parts: SplitResult, netloc: str, port: int) -> tuple[tuple[str, int],
     return tuple(found)
 
 
-def _tls(options: dict[str, str]) -> dict[str, Any]:
-    required = options.get("ssl_cert_reqs", "required")
+def _tls(given: dict[str, Any]) -> dict[str, Any]:
+    required = given.get("ssl_cert_reqs", "required")
     if required not in ("required", "none"):
         raise InvalidOption("ssl_cert_reqs", f"{required!r} is unknown", 'Use "required", the default, or "none".')
-    files = {name: options[name] for name in _TLS_OPTIONS[:3] if name in options}
+    files = {name: given[name] for name in _TLS_OPTIONS[:3] if name in given}
     return {**files, "ssl_cert_reqs": required, "ssl_check_hostname": required == "required"}
-
-
-def _number(option: str, text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
-        raise InvalidOption(option, f"{text!r} is no number", "Databases are numbered from 0.")
-    return int(text)

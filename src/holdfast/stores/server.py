@@ -27,7 +27,8 @@ from typing import Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from holdfast.dual import Steps, run_async, run_sync
-from holdfast.errors import InvalidOption, SessionError, StoreUnavailable
+from holdfast.errors import SessionError, StoreUnavailable
+from holdfast.stores import options
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 
 __all__ = ["Breaker", "ServerStore"]
@@ -93,9 +94,7 @@ class ServerStore:
     lost: ClassVar[tuple[type[Exception], ...]] = (ConnectionError,)
 
     def __init__(self, *, timeout: float = DEADLINE, clock: Callable[[], float] = time.time) -> None:
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= 60:
-            raise InvalidOption("timeout", f"{timeout!r} is no number of seconds up to 60", "The default is 2.")
-        self._timeout = float(timeout)
+        self._timeout = options.seconds("timeout", timeout, DEADLINE, most=60)
         self._clock = clock
         self._asyncio = False
         self._breaker = Breaker(self._timeout)

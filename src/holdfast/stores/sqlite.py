@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from holdfast.dual import Steps, run_async, run_sync, start
 from holdfast.errors import InvalidOption, StoreUnavailable
+from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.sqlite_file import SqliteFile
@@ -96,11 +97,8 @@ class SqliteStore:
             raise InvalidOption("table", f"{table!r} is no plain name", "Use letters, digits and underscores.")
         if layout not in LAYOUTS:
             raise InvalidOption("layout", f"{layout!r} is unknown", f"Use one of: {', '.join(map(repr, LAYOUTS))}.")
-        if not _is_number(timeout) or not 0 < timeout < 3600:
-            raise InvalidOption("timeout", f"{timeout!r} is no number of seconds", "The default is 5.")
-        if prune_every is not None and (not _is_number(prune_every) or not prune_every >= 0):
-            raise InvalidOption("prune_every", f"{prune_every!r} is no number of seconds", "The default is 300.")
-        self._prune_every = prune_every
+        timeout = options.seconds("timeout", timeout, 5, most=3600)
+        self._prune_every = options.seconds_or_none("prune_every", prune_every, 300)
         self._clock = clock
         self._prune_at = clock() + (prune_every or 0)
         self._layout = LAYOUTS[layout]
@@ -265,19 +263,10 @@ def _key(sid: str) -> bytes:
     return sid.encode("utf-8", "surrogatepass")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def from_url(url: str, clock: Callable[[], float]) -> SqliteStore:
     """Return the store of ``sqlite:///relative.db`` or ``sqlite:////absolute.db?table=sessions&timeout=5``."""
     parts = urlsplit(url)
     if parts.netloc or not parts.path.strip("/"):
         raise InvalidOption("store", f"{url!r} names no file", 'Use "sqlite:///sessions.db" (three slashes).')
-    options = urls.options(url, "table", "layout", "timeout")
-    try:
-        timeout = float(options.get("timeout", "5"))
-    except ValueError:
-        raise InvalidOption("timeout", f"{options['timeout']!r} is no number of seconds", "The default is 5.") from None
-    names = {name: options[name] for name in ("table", "layout") if name in options}
-    return SqliteStore(unquote(parts.path[1:]), **names, timeout=timeout, clock=clock)  # type: ignore[arg-type]
+    found = urls.options(url, table=str, layout=str, timeout=urls.number)
+    return SqliteStore(unquote(parts.path[1:]), **found, clock=clock)

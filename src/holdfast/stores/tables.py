@@ -26,7 +26,8 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import msgspec
 
 from holdfast.dual import Steps, run_async, run_sync
-from holdfast.errors import InvalidOption, UnserialisableValue
+from holdfast.errors import UnserialisableValue
+from holdfast.stores import options
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.pool import limited
 from holdfast.stores.server import DEADLINE, ServerStore
@@ -129,11 +130,7 @@ class TableStore(ServerStore):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(timeout=timeout, clock=clock)
-        if prune_every is not None and (
-            isinstance(prune_every, bool) or not isinstance(prune_every, (int, float)) or not prune_every >= 0
-        ):
-            raise InvalidOption("prune_every", f"{prune_every!r} is no number of seconds", "The default is 900.")
-        self._prune_every = prune_every
+        self._prune_every = options.seconds_or_none("prune_every", prune_every, PRUNE_EVERY)
         self._prune_at = 0.0
         self._put_off_pruning()
 
