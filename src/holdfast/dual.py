@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Generator
+from collections.abc import AsyncIterator, Awaitable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from holdfast.errors import SessionError
@@ -99,6 +99,44 @@ async def run_async(steps: Steps[T]) -> T:
     result: Any = start(steps)
     answer: T = await result if hasattr(result, "__await__") else result
     return answer
+
+
+class Found:
+    """A step that hands out ``items`` to whoever iterates over the body: see ``iterate_sync``."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self.items = items
+
+
+def iterate_sync(steps: Steps[None]) -> Iterator[Any]:
+    """Yield what ``steps`` hands out by way of Found, as ``all`` of a store does."""
+    try:
+        answer = next(steps)
+        while True:
+            if isinstance(answer, Found):
+                yield from answer.items
+                answer = None
+            answer = steps.send(answer)
+    except StopIteration:
+        return
+
+
+async def iterate_async(steps: Steps[None]) -> AsyncIterator[Any]:
+    """Yield what ``steps`` hands out by way of Found, and await what can be awaited."""
+    try:
+        answer = next(steps)
+        while True:
+            if isinstance(answer, Found):
+                for item in answer.items:
+                    yield item
+                answer = None
+            elif hasattr(answer, "__await__"):
+                answer = await answer
+            answer = steps.send(answer)
+    except StopIteration:
+        return
 
 
 def under_asyncio() -> bool:

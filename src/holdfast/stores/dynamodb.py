@@ -15,22 +15,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from holdfast.dual import Steps, run_async, run_sync
+from holdfast.dual import Found, Steps
 from holdfast.errors import InvalidOption, SessionError, StoreUnavailable
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.dynamodb_client import Client, Threads, maker
 from holdfast.stores.dynamodb_table import code_of, prepare
+from holdfast.stores.envelope import digest
 from holdfast.stores.server import DEADLINE, ServerStore
 
 __all__ = ["DynamoDBStore"]
@@ -92,15 +92,15 @@ class DynamoDBStore(ServerStore):
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of the table at a time: this reads, and costs, all of it."""
-        return self._all_async() if self._asyncio else self._all_sync()
+        return self._iterate(self._all())
 
     def count(self) -> Any:
         """Return how many unexpired records there are. This reads, and costs, the whole table."""
-        return self._run(self._count())
+        return self._drive(self._count())
 
     def clear(self) -> Any:
         """Remove all records with this prefix."""
-        return self._run(self._clear())
+        return self._drive(self._clear())
 
     # What the care of ServerStore is taken of.
 
@@ -180,47 +180,30 @@ class DynamoDBStore(ServerStore):
 
     # What takes many calls, each with its own deadline.
 
-    def _page(self, client: Any, start: Any, only: str, **more: Any) -> Steps[Any]:
-        values = {":prefix": {"S": self._prefix}}
-        if ":now" in only:
-            values[":now"] = self._now()
-        return (
-            yield from self._call(
+    def _scan(self, use: Callable[[Any], Any], only: str, **more: Any) -> Steps[None]:
+        """Read all that has our prefix and is ``only`` so, a page at a time, and ``use`` each answer as a step."""
+
+        def page(client: Any) -> Steps[Any]:
+            values = {":prefix": {"S": self._prefix}} | ({":now": self._now()} if ":now" in only else {})
+            return self._call(
                 client,
                 "scan",
                 ConsistentRead=True,
                 Limit=_PAGE,
-                FilterExpression=only,
+                FilterExpression=f"begins_with(id, :prefix){only}",
                 ExpressionAttributeValues=values,
                 **more,
-                **({"ExclusiveStartKey": start} if start else {}),
             )
-        )
 
-    def _scan(self, start: Any, only: str, **more: Any) -> Any:
-        def body(client: Any) -> Steps[Any]:
-            return self._page(client, start, f"begins_with(id, :prefix){only}", **more)
-
-        return self._ask(body, twice=True)
-
-    def _all_sync(self) -> Iterator[tuple[str, Record]]:
-        start = None
         while True:
-            answer = self._scan(start, f" AND {_LIVE}")
-            yield from self._found(answer)
-            start = answer.get("LastEvaluatedKey")
-            if not start:
+            answer = yield self._ask(page, twice=True)
+            yield use(answer)
+            if not answer.get("LastEvaluatedKey"):
                 return
+            more["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    async def _all_async(self) -> AsyncIterator[tuple[str, Record]]:
-        start = None
-        while True:
-            answer = await self._scan(start, f" AND {_LIVE}")
-            for item in self._found(answer):
-                yield item
-            start = answer.get("LastEvaluatedKey")
-            if not start:
-                return
+    def _all(self) -> Steps[None]:
+        yield from self._scan(lambda answer: Found(self._found(answer)), f" AND {_LIVE}")
 
     def _found(self, answer: Any) -> Iterator[tuple[str, Record]]:
         for item in answer["Items"]:
@@ -233,39 +216,29 @@ class DynamoDBStore(ServerStore):
                     yield sid, record
 
     def _count(self) -> Steps[int]:
-        total, start = 0, None
-        while True:
-            answer = yield self._scan(start, f" AND {_LIVE}", Select="COUNT")
-            total += int(answer["Count"])
-            start = answer.get("LastEvaluatedKey")
-            if not start:
-                return total
+        counts: list[int] = []
+        yield from self._scan(lambda answer: counts.append(answer["Count"]), f" AND {_LIVE}", Select="COUNT")
+        return sum(counts)
 
     def _clear(self) -> Steps[None]:
-        start = None
-        while True:
-            answer = yield self._scan(start, "", ProjectionExpression="id")
-            keys = [item["id"] for item in answer["Items"]]
-            for first in range(0, len(keys), _BATCH):
-                doomed = [{"DeleteRequest": {"Key": {"id": key}}} for key in keys[first : first + _BATCH]]
-                while doomed:
-                    left = yield self._ask(self._remove, doomed, twice=True)
-                    if len(left) == len(doomed):
-                        raise StoreUnavailable(
-                            "DynamoDB removes nothing more at present: the table's capacity is used up"
-                        )
-                    doomed = left
-            start = answer.get("LastEvaluatedKey")
-            if not start:
-                return
+        def remove(answer: Any) -> Any:
+            return self._drive(self._remove([item["id"] for item in answer["Items"]]))
 
-    def _remove(self, client: Any, doomed: list[Any]) -> Steps[list[Any]]:
+        yield from self._scan(remove, "", ProjectionExpression="id")
+
+    def _remove(self, keys: list[Any]) -> Steps[None]:
+        for first in range(0, len(keys), _BATCH):
+            doomed = [{"DeleteRequest": {"Key": {"id": key}}} for key in keys[first : first + _BATCH]]
+            while doomed:
+                left = yield self._ask(self._remove_batch, doomed, twice=True)
+                if len(left) == len(doomed):
+                    raise StoreUnavailable("DynamoDB removes nothing more at present: the table's capacity is used up")
+                doomed = left
+
+    def _remove_batch(self, client: Any, doomed: list[Any]) -> Steps[list[Any]]:
         answer = yield client.ask("batch_write_item", RequestItems={self._table: doomed})
         left: list[Any] = answer.get("UnprocessedItems", {}).get(self._table, [])
         return left
-
-    def _run(self, steps: Steps[Any]) -> Any:
-        return run_async(steps) if self._asyncio else run_sync(steps)
 
     def _outage(self, error: Exception) -> StoreUnavailable:
         if code_of(error) == "ResourceNotFoundException":
@@ -280,8 +253,7 @@ class DynamoDBStore(ServerStore):
             size = len((self._prefix + sid).encode())
             if 0 < size <= _LONGEST_KEY and not sid.startswith(_MAPPED):
                 return {"id": {"S": self._prefix + sid}}
-        digest = hashlib.sha256(sid.encode("utf-8", "surrogatepass")).hexdigest()
-        return {"id": {"S": f"{self._prefix}{_MAPPED}{digest}"}}
+        return {"id": {"S": f"{self._prefix}{_MAPPED}{digest(sid)}"}}
 
     def _now(self) -> dict[str, str]:
         return {"N": repr(self._clock())}

@@ -11,12 +11,12 @@ import math
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from holdfast.dual import run_sync, start
+from holdfast.dual import Found, Steps, iterate_async, iterate_sync, run_sync, start
 from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.stores import options
 from holdfast.stores import url as urls
@@ -95,12 +95,10 @@ class FileStore:
 
     def all(self) -> Any:
         """Yield each sid with its record. The files are read a page at a time, without a lock."""
-        names = self._names()
-        for first in range(0, len(names), PAGE_SIZE):
-            yield from self._page(names[first : first + PAGE_SIZE])
+        return iterate_sync(self._all())
 
     def count(self) -> Any:
-        return sum(1 for _ in FileStore.all(self))
+        return sum(len(self._page([name])) for name in self._names())
 
     def clear(self) -> Any:
         """Remove all records, and what a killed process has left. Whatever else is in the folder stays there."""
@@ -157,6 +155,15 @@ class FileStore:
 
     # What needs no lock, or looks at all files.
 
+    def _apart(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run what may take its time."""
+        return work(*arguments)
+
+    def _all(self) -> Steps[None]:
+        names = yield self._apart(self._names)
+        for first in range(0, len(names), PAGE_SIZE):
+            yield Found((yield self._apart(self._page, names[first : first + PAGE_SIZE])))
+
     def _read(self, name: str) -> tuple[str, Record] | None:
         content = self._folder.read(name)
         return None if content is None else parse(name, content, self._ttl)
@@ -203,11 +210,11 @@ class _UnderAsyncio(FileStore):
     def _alone(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return start(self._folder.alone(asyncio.sleep, work, *arguments))
 
-    async def all(self) -> AsyncIterator[tuple[str, Record]]:
-        names = await asyncio.to_thread(self._names)
-        for first in range(0, len(names), PAGE_SIZE):
-            for item in await asyncio.to_thread(self._page, names[first : first + PAGE_SIZE]):
-                yield item
+    def _apart(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return asyncio.to_thread(work, *arguments)
+
+    def all(self) -> Any:
+        return iterate_async(self._all())
 
     def count(self) -> Any:
         return asyncio.to_thread(super().count)

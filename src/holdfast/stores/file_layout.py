@@ -9,10 +9,8 @@
 # express gives the handler whatever was loaded, `__lastAccess` with it. What the handler adds then stands behind it,
 # so in a file of Node's the key may be anywhere among the members. It never is part of a payload.
 #
-# What has no such file, a payload that is not a JSON object or a sid that is no file name, is kept in JSON all the
-# same, for Node deletes what it cannot parse:
-#
-#     {"__sid":"<base64>","__payload":"<base64>","__lastAccess":2000000000123}
+# What has no such file, a payload that is not a JSON object or a sid that is no file name, is kept in an envelope
+# (envelope.py), which is a JSON object and gets the key too.
 #
 # A file system that takes `a` and `A` for one would take such sids for one. It does not matter: sids are 24 random
 # bytes, and only those that we signed are looked for.
@@ -20,14 +18,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from holdfast.stores.base import Record
+from holdfast.stores.envelope import digest, is_wrapped, parse_leniently, unwrap, wrap
 
 __all__ = ["compose", "is_name", "name_of", "parse"]
 
@@ -36,7 +33,6 @@ _PLAIN = re.compile("[A-Za-z0-9_-]{1,200}")
 _NAME = re.compile(f"{_PLAIN.pattern}|%[0-9a-f]{{64}}")
 
 _KEY = b'"__lastAccess"'
-_WRAPPED = b'{"__sid":'
 _NUMBER = rb"\s*:\s*(-?[0-9]{1,17})\s*"
 _LAST_MEMBER = re.compile(_KEY + _NUMBER + b"}")
 _TOKEN = re.compile(_KEY + _NUMBER + rb',|"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
@@ -49,18 +45,12 @@ class _Session(msgspec.Struct):
     cookie: Any = None
 
 
-class _Wrapped(msgspec.Struct):
-    sid: bytes = msgspec.field(name="__sid")
-    payload: bytes = msgspec.field(name="__payload")
-
-
 _sessions = msgspec.json.Decoder(_Session)
-_wrapped = msgspec.json.Decoder(_Wrapped)
 
 
 def name_of(sid: str) -> str:
     """Return the name of the file of ``sid``, without its ending: no two sids have the same, and none is a path."""
-    return sid if _PLAIN.fullmatch(sid) else "%" + sha256(sid.encode("utf-8", "surrogatepass")).hexdigest()
+    return sid if _PLAIN.fullmatch(sid) else f"%{digest(sid)}"
 
 
 def is_name(text: str) -> bool:
@@ -70,9 +60,9 @@ def is_name(text: str) -> bool:
 
 def compose(sid: str, payload: bytes, end: int, ttl: int) -> bytes:
     """Return the content of the file for a record that ends at ``end``. Both times are in milliseconds."""
-    life = None if payload.startswith(_WRAPPED) or name_of(sid) != sid else _life(payload, ttl)
+    life = None if is_wrapped(payload) or name_of(sid) != sid else _life(payload, ttl)
     if life is None:
-        payload, life = msgspec.json.encode(_Wrapped(sid.encode("utf-8", "surrogatepass"), payload)), ttl
+        payload, life = wrap(sid, payload), ttl
     comma = b"," if payload[1:-1].strip() else b""
     return b"%b%b%b:%d}" % (payload[:-1], comma, _KEY, end - life)
 
@@ -84,14 +74,8 @@ def parse(name: str, content: bytes, ttl: int) -> tuple[str, Record] | None:
     taken_apart = None if life is None else _take_apart(content)
     if life is None or taken_apart is None:
         return None
-    payload, last_access = taken_apart
-    sid = name
-    if payload.startswith(_WRAPPED):
-        try:
-            wrapped = _wrapped.decode(payload)
-            sid, payload = wrapped.sid.decode("utf-8", "surrogatepass"), wrapped.payload
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            pass  # A session of somebody who has such a key.
+    content, last_access = taken_apart
+    sid, payload = unwrap(content) or (name, content)
     return (sid, Record(payload, (last_access + life) / 1000)) if name_of(sid) == name else None
 
 
@@ -102,17 +86,12 @@ def _life(content: bytes, ttl: int) -> int | None:
     try:
         cookie = _sessions.decode(content).cookie
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        # Node escapes lone surrogates, which are legal JSON and which msgspec refuses.
         try:
-            cookie = json.loads(content.decode(), parse_constant=_refuse).get("cookie")
-        except (ValueError, RecursionError):
+            cookie = parse_leniently(content.decode()).get("cookie")
+        except ValueError:
             return None
     age = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
     return int(age) if isinstance(age, (int, float)) and 1 <= abs(age) <= _LARGEST_INTEGER else ttl
-
-
-def _refuse(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _take_apart(content: bytes) -> tuple[bytes, int] | None:

@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import time
@@ -29,6 +28,7 @@ from holdfast.dual import Steps
 from holdfast.errors import InvalidOption, SessionError, StoreUnavailable
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.envelope import digest
 from holdfast.stores.memcached_client import AsyncClient, Client, Reply
 from holdfast.stores.server import DEADLINE, ServerStore
 
@@ -138,7 +138,7 @@ class MemcachedStore(ServerStore):
         key = self._prefix + name
         if _KEY.fullmatch(key) and name and not name.startswith(_MAPPED):
             return key
-        return self._prefix + _MAPPED + hashlib.sha256(name).hexdigest().encode()
+        return self._prefix + _MAPPED + digest(sid).encode()
 
     def _end(self, ttl: float) -> int:
         """Return when a life of ``ttl`` seconds ends, as memcached wants it: seconds, or a date, or 0 for never."""

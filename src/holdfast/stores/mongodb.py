@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import bson
@@ -27,7 +27,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, DuplicateKeyError, PyMongoError
 
-from holdfast.dual import Steps, run_async, run_sync
+from holdfast.dual import Found, Steps
 from holdfast.errors import InvalidOption, SessionError
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
@@ -105,15 +105,14 @@ class MongoStore(ServerStore):
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of documents at a time."""
-        return self._each_async() if self._asyncio else self._each()
+        return self._iterate(self._all())
 
     def count(self) -> Any:
         return self._ask(self._count, twice=True)
 
     def clear(self) -> Any:
         """Remove all documents of the collection, a page at a time."""
-        steps = self._clear()
-        return run_async(steps) if self._asyncio else run_sync(steps)
+        return self._drive(self._clear())
 
     # The connection.
 
@@ -124,14 +123,10 @@ class MongoStore(ServerStore):
         if self._is_ours:
             yield client.database.client.close()
 
-    def _try_sync(self, *arguments: Any) -> Any:
-        with pymongo.timeout(self._timeout):
-            return super()._try_sync(*arguments)
-
-    async def _try_async(self, *arguments: Any) -> Any:
+    def _try(self, *arguments: Any) -> Steps[Any]:
         # A little less than our own deadline: a task of the driver's that is cancelled may keep a lock of its pool.
-        with pymongo.timeout(self._timeout * 0.8):
-            return await super()._try_async(*arguments)
+        with pymongo.timeout(self._timeout * (0.8 if self._asyncio else 1)):
+            return (yield from super()._try(*arguments))
 
     def _index(self, collection: AnyCollection) -> Steps[None]:
         """Have the server remove what has expired. A session is created even if it refuses."""
@@ -220,19 +215,10 @@ class MongoStore(ServerStore):
             yield client.delete_many({"_id": {"$in": [document["_id"] for document in page]}})
         return len(page)
 
-    def _each(self) -> Iterator[tuple[str, Record]]:
-        cursor = self._cursor()
-        while page := self._ask(self._page, cursor):
-            yield from _records(page)
-
-    async def _each_async(self) -> AsyncIterator[tuple[str, Record]]:
-        cursor = self._cursor()
-        while page := await self._ask(self._page, cursor):
-            for item in _records(page):
-                yield item
-
-    def _cursor(self) -> Any:
-        return self._connected().find({"$or": self._live()}, batch_size=PAGE_SIZE)
+    def _all(self) -> Steps[None]:
+        cursor = self._connected().find({"$or": self._live()}, batch_size=PAGE_SIZE)
+        while page := (yield self._ask(self._page, cursor)):
+            yield Found(_records(page))
 
     def _page(self, client: AnyCollection, cursor: Any) -> Steps[list[Document]]:
         page: list[Document] = yield cursor.to_list(PAGE_SIZE)

@@ -14,14 +14,14 @@ import inspect
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import redis
 from redis.client import NEVER_DECODE
 
-from holdfast.dual import Steps, run_async, run_sync
+from holdfast.dual import Found, Steps
 from holdfast.errors import InvalidOption, SessionError
 from holdfast.stores import options
 from holdfast.stores import url as urls
@@ -130,14 +130,14 @@ class RedisStore(ServerStore):
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of keys at a time."""
-        return self._all_async() if self._asyncio else self._all_sync()
+        return self._iterate(self._all())
 
     def count(self) -> Any:
-        return run_async(self._sum("count")) if self._asyncio else run_sync(self._sum("count"))
+        return self._drive(self._sum("count"))
 
     def clear(self) -> Any:
         """Remove all records: what has the prefix and is a string. The server frees the memory in the background."""
-        return run_async(self._clear()) if self._asyncio else run_sync(self._clear())
+        return self._drive(self._clear())
 
     def _clear(self) -> Steps[None]:
         yield from self._sum("delete")
@@ -200,33 +200,23 @@ class RedisStore(ServerStore):
 
     # All keys: of each primary, a page at a time. Each step has a deadline of its own.
 
-    def _all_sync(self) -> Iterator[tuple[str, Record]]:
-        seen: set[bytes] = set()
-        for node in self._ask(self._nodes, twice=True):
-            cursor = None
-            while cursor != 0:
-                cursor, answers = self._ask(self._page, node, cursor or 0, "load", seen, twice=True)
-                yield from self._records(answers)
-
-    async def _all_async(self) -> AsyncIterator[tuple[str, Record]]:
-        seen: set[bytes] = set()
-        for node in await self._ask(self._nodes, twice=True):
-            cursor = None
-            while cursor != 0:
-                cursor, answers = await self._ask(self._page, node, cursor or 0, "load", seen, twice=True)
-                for item in self._records(answers):
-                    yield item
+    def _all(self) -> Steps[None]:
+        yield from self._each("load", lambda answers: Found(self._records(answers)))
 
     def _sum(self, script: str) -> Steps[int]:
         """Run ``script`` for each key, and return the sum of its answers."""
+        sums: list[int] = []
+        yield from self._each(script, lambda answers: sums.append(sum(answer for _, answer in answers)))
+        return sum(sums)
+
+    def _each(self, script: str, use: Callable[[list[tuple[bytes, Any]]], Any]) -> Steps[None]:
+        """Run ``script`` for each key, and ``use`` for the keys of a page, with their answers, as a step."""
         seen: set[bytes] = set()
-        total = 0
         for node in (yield self._ask(self._nodes, twice=True)):
             cursor = None
             while cursor != 0:
                 cursor, answers = yield self._ask(self._page, node, cursor or 0, script, seen, twice=True)
-                total += sum(answer for _, answer in answers)
-        return total
+                yield use(answers)
 
     def _nodes(self, client: Any) -> Steps[list[Any]]:
         if not hasattr(client, "get_primaries"):

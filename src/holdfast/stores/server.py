@@ -2,8 +2,9 @@
 # store that has a server goes through here, and meets the same care:
 #
 #   1. A deadline for the whole call. Under asyncio it holds even if the driver does not let go: the call is a task of
-#      its own, which is cancelled and left behind. In synchronous code only the driver can stop waiting, so each store
-#      gives it time-outs from the same number.
+#      its own, which is left behind. It has as much time again to end by itself, for then its connection is in better
+#      order, and is cancelled after that. In synchronous code only the driver can stop waiting, so each store gives it
+#      time-outs from the same number.
 #   2. One more try where the connection broke, if the call may be made twice, and within the same deadline.
 #   3. While the server does not answer, one call at a time finds out whether it does again; all others are refused at
 #      once. So a silent server costs one visitor the deadline, and the first call after its return succeeds.
@@ -26,7 +27,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
-from holdfast.dual import Steps, run_async, run_sync
+from holdfast.dual import Steps, iterate_async, iterate_sync, run_async, run_sync
 from holdfast.errors import SessionError, StoreUnavailable
 from holdfast.stores import options
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
@@ -191,7 +192,7 @@ class ServerStore:
         finds_out = self._breaker.enter()
         answered = False
         try:
-            answer = self._try_sync(body, arguments, twice)
+            answer = run_sync(self._try(body, arguments, twice))
             answered = True
         except SessionError as error:
             answered = not isinstance(error, StoreUnavailable)
@@ -202,28 +203,26 @@ class ServerStore:
             self._breaker.leave(answered, finds_out)
         return answer
 
-    def _try_sync(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
+    def _try(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> Steps[T]:
         until = time.monotonic() + self._timeout
         try:
-            return run_sync(body(self._connected(), *arguments))
+            return (yield from body(self._connected(), *arguments))
         except self.lost:
             if not twice or time.monotonic() >= until:
                 raise
-        return run_sync(body(self._connected(), *arguments))
+        return (yield from body(self._connected(), *arguments))
 
-    async def _try_async(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
-        until = time.monotonic() + self._timeout
-        try:
-            return await run_async(body(self._connected(), *arguments))
-        except self.lost:
-            if not twice or time.monotonic() >= until:
-                raise
-        return await run_async(body(self._connected(), *arguments))
+    def _drive(self, steps: Steps[T]) -> Any:
+        """Run what is made of several calls, each with a deadline of its own."""
+        return run_async(steps) if self._asyncio else run_sync(steps)
+
+    def _iterate(self, steps: Steps[None]) -> Any:
+        return iterate_async(steps) if self._asyncio else iterate_sync(steps)
 
     async def _wait(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
         """Return what ``body`` returns, by the deadline."""
         finds_out = self._breaker.enter()
-        task = asyncio.get_running_loop().create_task(self._try_async(body, arguments, twice))
+        task = asyncio.get_running_loop().create_task(run_async(self._try(body, arguments, twice)))
         try:
             await asyncio.wait((task,), timeout=self._timeout)
         except asyncio.CancelledError:
@@ -231,7 +230,6 @@ class ServerStore:
             raise
         if not task.done():
             self._breaker.leave(False, finds_out)
-            # The driver has time-outs too: one that lets go by itself leaves its connections in better order.
             self._leave_behind(task, self._timeout, lambda: None)
             raise StoreUnavailable(f"no answer within {self._timeout:g} seconds")
         self._breaker.leave(_answered(task), finds_out)

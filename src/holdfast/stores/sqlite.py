@@ -9,13 +9,13 @@ import asyncio
 import copy
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from holdfast.dual import Steps, run_async, run_sync, start
+from holdfast.dual import Found, Steps, iterate_async, iterate_sync, run_sync, start
 from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.stores import options
 from holdfast.stores import url as urls
@@ -133,12 +133,7 @@ class SqliteStore:
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of rows at a time; no lock is held in between."""
-        last: bytes | None = None
-        while True:
-            records, last = run_sync(self._page(last))
-            yield from records
-            if last is None:
-                return
+        return iterate_sync(self._all())
 
     def count(self) -> Any:
         return self._drive(self._count())
@@ -200,6 +195,14 @@ class SqliteStore:
         rows, _ = yield self._run("delete", key, self._layout.moment(self._clock()))
         return bool(rows and rows[0][0])
 
+    def _all(self) -> Steps[None]:
+        last: bytes | None = None
+        while True:
+            records, last = yield from self._page(last)
+            yield Found(records)
+            if last is None:
+                return
+
     def _page(self, last: bytes | None) -> Steps[tuple[list[tuple[str, Record]], bytes | None]]:
         """Return the live records after the sid ``last``, and the sid to go on from; None if that was the end."""
         page = ("first page", b"") if last is None else ("page", last)
@@ -245,14 +248,8 @@ class _UnderAsyncio(SqliteStore):
     def _in_passing(self, call: Callable[..., None], *arguments: Any) -> None:
         self._file.submit(call, *arguments)
 
-    async def all(self) -> AsyncIterator[tuple[str, Record]]:
-        last: bytes | None = None
-        while True:
-            records, last = await run_async(self._page(last))
-            for record in records:
-                yield record
-            if last is None:
-                return
+    def all(self) -> Any:
+        return iterate_async(self._all())
 
     def close(self) -> Any:
         return asyncio.to_thread(self._file.close)

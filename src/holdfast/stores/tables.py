@@ -1,38 +1,30 @@
 # A store of an SQL database is one table, with a row for each record, and one statement for each verb. The statements
 # differ from one database to the other; what is done with them does not, and stands here.
 #
-# Columns hold text, and so does Node: the sid as it is, and the JSON of the session, byte for byte. What is not such
-# text is kept in JSON all the same, for Node ends in an error where it cannot parse:
-#
-#     %<SHA-256 of the sid>   {"__sid":"<base64>","__payload":"<base64>"}
-#
-# Ends are whole seconds, rounded up, as the Node stores write them: so both sides agree on when a session is over.
-"""What the stores of SQL databases share: verbs as statements, ids and payloads as text, pruning in passing."""
+# What stands in a row is said in row.py. Ends are whole seconds, rounded up, as the Node stores write them: so both
+# sides agree on when a session is over.
+"""What the stores of SQL databases share: verbs as statements, the table made when it is needed, pruning in passing."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import random
-import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
-from hashlib import sha256
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-import msgspec
-
-from holdfast.dual import Steps, run_async, run_sync
+from holdfast.dual import Found, Steps, run_async, run_sync
 from holdfast.errors import UnserialisableValue
 from holdfast.stores import options
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.pool import limited
+from holdfast.stores.row import key_of, parse, record_of, text_of
 from holdfast.stores.server import DEADLINE, ServerStore
 
-__all__ = ["Rows", "TableStore", "key_of", "parse", "text_of"]
+__all__ = ["Rows", "TableStore"]
 
 T = TypeVar("T")
 
@@ -49,64 +41,7 @@ PRUNE_EVERY = 900.0
 #: How often a statement is tried again that the server has undone, because another one was in its way.
 TRIES = 10
 
-#: Printable ASCII that no collation trims, and that fits into a column of 128 characters.
-_PLAIN = re.compile("[!-$&-~][!-~]{0,127}")
-_WRAPPED = b'{"__sid":'
-
 _REPLACED, _MISSING = Replaced(), Missing()
-
-
-class _Wrapped(msgspec.Struct):
-    sid: bytes = msgspec.field(name="__sid")
-    payload: bytes = msgspec.field(name="__payload")
-
-
-_any_json = msgspec.json.Decoder(msgspec.Raw)
-_wrapped = msgspec.json.Decoder(_Wrapped)
-
-
-def key_of(sid: str) -> str:
-    """Return what stands in the column of ids for ``sid``: no two sids have the same."""
-    return sid if _PLAIN.fullmatch(sid) else "%" + sha256(sid.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def text_of(sid: str, payload: bytes) -> str:
-    """Return what stands in the column of payloads: always JSON."""
-    if key_of(sid) == sid and not payload.startswith(_WRAPPED):
-        with suppress(UnicodeDecodeError):
-            text = payload.decode()
-            if _is_json(payload, text):
-                return text
-    return msgspec.json.encode(_Wrapped(sid.encode("utf-8", "surrogatepass"), payload)).decode()
-
-
-def parse(key: str, text: str) -> tuple[str, bytes]:
-    """Return the sid and the payload of a row."""
-    payload = text.encode("utf-8", "surrogatepass")
-    if payload.startswith(_WRAPPED):
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            wrapped = _wrapped.decode(payload)
-            sid = wrapped.sid.decode("utf-8", "surrogatepass")
-            if key_of(sid) == key:
-                return sid, wrapped.payload
-    return key, payload  # It may be a session of somebody who has such a key.
-
-
-def _is_json(payload: bytes, text: str) -> bool:
-    try:
-        _any_json.decode(payload)
-        return True
-    except (msgspec.MsgspecError, RecursionError):
-        # Node escapes lone surrogates, which are legal JSON and which msgspec refuses.
-        try:
-            json.loads(text, parse_constant=_refuse)
-            return True
-        except (ValueError, RecursionError):
-            return False
-
-
-def _refuse(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
 
 
 class TableStore(ServerStore):
@@ -136,7 +71,7 @@ class TableStore(ServerStore):
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of rows at a time; nothing is locked in between."""
-        return self._pages_async() if self._asyncio else self._pages()
+        return self._iterate(self._all())
 
     def count(self) -> Any:
         return self._ask(self._count, twice=True)
@@ -178,7 +113,7 @@ class TableStore(ServerStore):
 
     def _load(self, client: Any, sid: str) -> Steps[Record | None]:
         rows, _ = yield from self._run(client, "load", sid=key_of(sid), now=self._now())
-        return _record(key_of(sid), *rows[0])[1] if rows else None
+        return record_of(key_of(sid), *rows[0])[1] if rows else None
 
     def _create(self, client: Any, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
         created = yield from self._insert(client, key_of(sid), text_of(sid, payload), self._end(ttl))
@@ -234,7 +169,7 @@ class TableStore(ServerStore):
     def _page(self, client: Any, last: str) -> Steps[tuple[list[tuple[str, Record]], str | None]]:
         """Return the live records after the key ``last``, and the key to go on from; None if that was the end."""
         rows, _ = yield from self._run(client, "page", last=last, now=self._now(), limit=PAGE_SIZE)
-        return [_record(*row) for row in rows], rows[-1][0] if len(rows) == PAGE_SIZE else None
+        return [record_of(*row) for row in rows], rows[-1][0] if len(rows) == PAGE_SIZE else None
 
     def _batch(self, client: Any, verb: str) -> Steps[int]:
         _, removed = yield from self._run(client, verb, now=self._now(), limit=BATCH)
@@ -265,12 +200,9 @@ class TableStore(ServerStore):
 
     # How they are run.
 
-    def _drive(self, steps: Steps[T]) -> Any:
-        return run_async(steps) if self._asyncio else run_sync(steps)
-
-    def _try_sync(self, body: Callable[..., Steps[T]], arguments: tuple[Any, ...], twice: bool) -> T:
-        with limited(self._timeout):
-            return super()._try_sync(body, arguments, twice)
+    def _try(self, *arguments: Any) -> Steps[Any]:
+        with nullcontext() if self._asyncio else limited(self._timeout):
+            return (yield from super()._try(*arguments))
 
     def _run(self, client: Any, verb: str, **values: Any) -> Steps[Rows]:
         """Run a statement. The table is made when it turns out that there is none."""
@@ -303,18 +235,11 @@ class TableStore(ServerStore):
     def _refusal(self, error: Exception) -> str:
         return f"is not what the database can hold ({type(error).__name__})"
 
-    def _pages(self) -> Iterator[tuple[str, Record]]:
+    def _all(self) -> Steps[None]:
         last: str | None = ""
         while last is not None:
-            records, last = self._ask(self._page, last, twice=True)
-            yield from records
-
-    async def _pages_async(self) -> AsyncIterator[tuple[str, Record]]:
-        last: str | None = ""
-        while last is not None:
-            records, last = await self._ask(self._page, last, twice=True)
-            for record in records:
-                yield record
+            records, last = yield self._ask(self._page, last, twice=True)
+            yield Found(records)
 
     def _remove_all(self, verb: str) -> Steps[int]:
         total, removed = 0, BATCH
@@ -365,11 +290,6 @@ class TableStore(ServerStore):
             # Not rounded up to a life; and Node, which rounds the time, is to agree.
             return math.floor(max(end, 1.0)) - 1
         return math.ceil(round(min(end, self.last_moment), 6))
-
-
-def _record(key: str, text: str, end: float) -> tuple[str, Record]:
-    sid, payload = parse(key, text)
-    return sid, Record(payload, float(end))
 
 
 _sweeps: set[asyncio.Task[None]] = set()
