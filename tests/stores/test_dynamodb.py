@@ -16,7 +16,8 @@ import pytest
 
 from holdfast import InvalidOption, SessionError, StoreUnavailable, stores
 from holdfast.stores.base import Conflict, Missing, Replaced
-from holdfast.stores.dynamodb import LIMIT, DynamoDBStore
+from holdfast.stores.dynamodb import DynamoDBStore
+from holdfast.stores.dynamodb_item import LIMIT
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import PAYLOADS, SID, ask
 from tests.stores.beside import Node, Ours, node_site, sid_of

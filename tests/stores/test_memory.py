@@ -147,7 +147,7 @@ def test_it_warns_once_where_it_is_the_wrong_store(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], warned: str | None
 ) -> None:
     """Several workers, or production: each process would forget what the others know."""
-    monkeypatch.setattr(module, "_warned", False)
+    monkeypatch.setattr("holdfast.stores.processes._warned", False)
     monkeypatch.setattr(sys, "argv", arguments)
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
     for name, value in environment.items():

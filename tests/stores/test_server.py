@@ -14,7 +14,8 @@ import pytest
 
 from holdfast import InvalidOption, SessionError, StoreUnavailable
 from holdfast.stores.base import Record
-from holdfast.stores.server import FAILURES, Breaker, ServerStore
+from holdfast.stores.breaker import FAILURES, Breaker
+from holdfast.stores.server import ServerStore
 
 
 class Client:

@@ -15,35 +15,23 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from holdfast.dual import Found, Steps
-from holdfast.errors import InvalidOption, SessionError, StoreUnavailable
+from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.dynamodb_client import Client, Threads, maker
+from holdfast.stores.dynamodb_item import LIVE, Items, check_size, unmet, value
 from holdfast.stores.dynamodb_table import code_of, prepare
-from holdfast.stores.envelope import digest
 from holdfast.stores.server import DEADLINE, ServerStore
 
 __all__ = ["DynamoDBStore"]
-
-#: What DynamoDB takes in one item, names and values together, in bytes.
-LIMIT = 400 * 1024
-
-#: What an item has beside its key and payload, in bytes: rounded up.
-_HEAD = 100
-
-_LIVE = "attribute_exists(sess) AND expires > :now"
-_LONGEST_KEY = 2048
-_MAPPED = "~"
 
 #: How many items are read, and removed, in one call: so that each is over by the deadline.
 _PAGE, _BATCH = 250, 25
@@ -83,6 +71,7 @@ class DynamoDBStore(ServerStore):
             raise InvalidOption("prefix", "it cannot begin a key", 'Use plain text, such as "sess:".')
         self._table = table
         self._prefix = prefix
+        self._items = Items(prefix, clock)
         self._create_table = create_table
         self._prepared: list[bool] = []
         self._make = maker(client, region, endpoint, self._timeout)
@@ -111,45 +100,46 @@ class DynamoDBStore(ServerStore):
         yield client.close()
 
     def _load(self, client: Any, sid: str) -> Steps[Record | None]:
-        answer = yield from self._call(client, "get_item", Key=self._key(sid), ConsistentRead=True)
-        return self._record(answer.get("Item"))
+        answer = yield from self._call(client, "get_item", Key=self._items.key(sid), ConsistentRead=True)
+        return self._items.record(answer.get("Item"))
 
     def _create(self, client: Any, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
-        key = self._key(sid)
-        item = {**key, "expires": self._end(ttl), "type": {"S": "connect-session"}, "sess": _value(payload)}
-        if key["id"]["S"] != self._prefix + sid:
-            item["sid"] = {"B": sid.encode("utf-8", "surrogatepass")}
-        _check(sid, payload)
+        check_size(sid, payload)
         try:
             yield from self._call(
                 client,
                 "put_item",
-                Item=item,
-                ConditionExpression=f"NOT ({_LIVE})",
-                ExpressionAttributeValues={":now": self._now()},
+                Item=self._items.new(sid, payload, ttl),
+                ConditionExpression=f"NOT ({LIVE})",
+                ExpressionAttributeValues={":now": self._items.now()},
             )
         except ClientError as error:
-            _unmet(error)
+            unmet(error)
             return False
         return True
 
     def _replace(
         self, client: Any, sid: str, payload: bytes, ttl: float, expected: bytes
     ) -> Steps[Replaced | Conflict | Missing]:
-        _check(sid, payload)
-        values = {":now": self._now(), ":end": self._end(ttl), ":new": _value(payload), ":expected": _value(expected)}
+        check_size(sid, payload)
+        values = {
+            ":now": self._items.now(),
+            ":end": self._items.end(ttl),
+            ":new": value(payload),
+            ":expected": value(expected),
+        }
         try:
             yield from self._call(
                 client,
                 "update_item",
-                Key=self._key(sid),
+                Key=self._items.key(sid),
                 UpdateExpression="SET sess = :new, expires = :end",
-                ConditionExpression=f"sess = :expected AND {_LIVE}",
+                ConditionExpression=f"sess = :expected AND {LIVE}",
                 ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            record = self._record(_unmet(error))
+            record = self._items.record(unmet(error))
             return Conflict(record.payload) if record else _MISSING
         return _REPLACED
 
@@ -158,19 +148,19 @@ class DynamoDBStore(ServerStore):
             yield from self._call(
                 client,
                 "update_item",
-                Key=self._key(sid),
+                Key=self._items.key(sid),
                 UpdateExpression="SET expires = :end",
-                ConditionExpression=_LIVE,
-                ExpressionAttributeValues={":now": self._now(), ":end": self._end(ttl)},
+                ConditionExpression=LIVE,
+                ExpressionAttributeValues={":now": self._items.now(), ":end": self._items.end(ttl)},
             )
         except ClientError as error:
-            _unmet(error)
+            unmet(error)
             return False
         return True
 
     def _delete(self, client: Any, sid: str) -> Steps[bool]:
-        answer = yield from self._call(client, "delete_item", Key=self._key(sid), ReturnValues="ALL_OLD")
-        return self._record(answer.get("Attributes")) is not None
+        answer = yield from self._call(client, "delete_item", Key=self._items.key(sid), ReturnValues="ALL_OLD")
+        return self._items.record(answer.get("Attributes")) is not None
 
     def _call(self, client: Any, operation: str, **parameters: Any) -> Steps[Any]:
         if self._create_table and not self._prepared:
@@ -184,7 +174,7 @@ class DynamoDBStore(ServerStore):
         """Read all that has our prefix and is ``only`` so, a page at a time, and ``use`` each answer as a step."""
 
         def page(client: Any) -> Steps[Any]:
-            values = {":prefix": {"S": self._prefix}} | ({":now": self._now()} if ":now" in only else {})
+            values = {":prefix": {"S": self._prefix}} | ({":now": self._items.now()} if ":now" in only else {})
             return self._call(
                 client,
                 "scan",
@@ -203,21 +193,13 @@ class DynamoDBStore(ServerStore):
             more["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _all(self) -> Steps[None]:
-        yield from self._scan(lambda answer: Found(self._found(answer)), f" AND {_LIVE}")
-
-    def _found(self, answer: Any) -> Iterator[tuple[str, Record]]:
-        for item in answer["Items"]:
-            record = self._record(item)
-            if record is not None:
-                sid = item["id"]["S"][len(self._prefix) :]
-                with suppress(KeyError, UnicodeDecodeError):
-                    if sid.startswith(_MAPPED):
-                        sid = item["sid"]["B"].decode("utf-8", "surrogatepass")
-                    yield sid, record
+        yield from self._scan(
+            lambda answer: Found(filter(None, map(self._items.found, answer["Items"]))), f" AND {LIVE}"
+        )
 
     def _count(self) -> Steps[int]:
         counts: list[int] = []
-        yield from self._scan(lambda answer: counts.append(answer["Count"]), f" AND {_LIVE}", Select="COUNT")
+        yield from self._scan(lambda answer: counts.append(answer["Count"]), f" AND {LIVE}", Select="COUNT")
         return sum(counts)
 
     def _clear(self) -> Steps[None]:
@@ -246,59 +228,9 @@ class DynamoDBStore(ServerStore):
             return StoreUnavailable(f"there is no table {self._table}: make it, or pass create_table=True")
         return super()._outage(error)
 
-    # Values.
-
-    def _key(self, sid: str) -> dict[str, Any]:
-        with suppress(UnicodeEncodeError):
-            size = len((self._prefix + sid).encode())
-            if 0 < size <= _LONGEST_KEY and not sid.startswith(_MAPPED):
-                return {"id": {"S": self._prefix + sid}}
-        return {"id": {"S": f"{self._prefix}{_MAPPED}{digest(sid)}"}}
-
-    def _now(self) -> dict[str, str]:
-        return {"N": repr(self._clock())}
-
-    def _end(self, ttl: float) -> dict[str, str]:
-        now = self._clock()
-        return {"N": str(math.ceil(now + ttl) if ttl > 0 else math.floor(now))}
-
-    def _record(self, item: Any) -> Record | None:
-        """Return the record that ``item`` holds, or None if it holds none that is alive."""
-        try:
-            end, kept = float(item["expires"]["N"]), item["sess"]
-            payload = kept["S"].encode() if "S" in kept else bytes(kept["B"])
-        except (KeyError, TypeError):
-            return None
-        return Record(payload, end) if end > self._clock() else None
-
 
 def _letters(text: str) -> set[str]:
     return {letter for letter in text if letter.isalnum() or letter in "_-."}
-
-
-def _value(payload: bytes) -> dict[str, Any]:
-    try:
-        return {"S": payload.decode()}
-    except UnicodeDecodeError:
-        return {"B": payload}
-
-
-def _check(sid: str, payload: bytes) -> None:
-    size = len(payload) + len(sid.encode("utf-8", "surrogatepass")) + _HEAD
-    if size > LIMIT:
-        raise SessionError(
-            f"the session takes {size} bytes, and DynamoDB keeps {LIMIT} at most. Keep less in the session"
-        )
-
-
-def _unmet(error: ClientError) -> Any:
-    """Return the item that did not meet a condition; raise ``error`` if that is not what it says."""
-    if code_of(error) == "ConditionalCheckFailedException":
-        return error.response.get("Item")
-    message = str(error.response.get("Error", {}).get("Message", "")).lower()
-    if code_of(error) == "ValidationException" and "size" in message and "exceeded" in message:
-        raise SessionError(f"the session takes more than the {LIMIT} bytes that DynamoDB keeps at most") from error
-    raise error
 
 
 def from_url(url: str, clock: Callable[[], float]) -> DynamoDBStore:

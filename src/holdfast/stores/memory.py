@@ -7,16 +7,16 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from threading import Lock
 from typing import Literal
 
 from holdfast.errors import InvalidOption, StoreUnavailable
-from holdfast.stores import options, processes
+from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
+from holdfast.stores.processes import ProcessLocalWarning, warn_of_processes
 
 __all__ = ["MemoryStore", "ProcessLocalWarning"]
 
@@ -27,10 +27,6 @@ EXPIRE_BATCH = 100
 SPARE_SECONDS = 100
 
 _REPLACED, _MISSING = Replaced(), Missing()
-
-
-class ProcessLocalWarning(UserWarning):
-    """Says that several processes serve one site, and each would remember other sessions."""
 
 
 class MemoryStore:
@@ -69,7 +65,7 @@ class MemoryStore:
         return None if record is None or record.expires_at <= self._clock() else record
 
     def create(self, sid: str, payload: bytes, ttl: float) -> bool:
-        _warn_of_processes()
+        warn_of_processes()
         now = self._clock()
         with self._lock:
             self._expire(now, EXPIRE_BATCH)
@@ -209,28 +205,6 @@ class MemoryStore:
 
 def _second(record: Record) -> int:
     return int(min(record.expires_at, 1e15))
-
-
-_warned = False
-
-
-def _warn_of_processes() -> None:
-    global _warned
-    if _warned:
-        return
-    _warned = True
-    workers = processes.workers()
-    if workers > 1:
-        problem = f"there are {workers} worker processes, and each remembers only the sessions that it made"
-    elif processes.in_production():
-        problem = "this is production, and a restart forgets all sessions"
-    else:
-        return
-    warnings.warn(
-        f"sessions are kept in memory, but {problem}. Use store='sqlite:///sessions.db' or a server",
-        ProcessLocalWarning,
-        stacklevel=3,
-    )
 
 
 def from_url(url: str, clock: Callable[[], float]) -> MemoryStore:

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -25,37 +24,31 @@ from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, DuplicateKeyError, PyMongoError
+from pymongo.errors import AutoReconnect, DuplicateKeyError
 
 from holdfast.dual import Found, Steps
-from holdfast.errors import InvalidOption, SessionError
+from holdfast.errors import InvalidOption
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.mongodb_collection import AnyCollection, brought, of_url
 from holdfast.stores.mongodb_document import (
-    LAST_MOMENT,
     OPTIONS,
     Document,
+    checked,
+    end_of,
     id_of,
     payload_of,
     record_of,
     sid_of,
     value_of,
 )
+from holdfast.stores.mongodb_index import Index
 from holdfast.stores.server import DEADLINE, ServerStore
 
 __all__ = ["MongoStore"]
 
-logger = logging.getLogger("holdfast")
-
-#: The largest payload, in bytes: the statement of `replace` holds two, and MongoDB takes 16 MiB.
-LARGEST = 8_000_000
-
 #: How many documents are read or removed in one command while all are listed or cleared.
 PAGE_SIZE = 500
-
-#: After how many seconds the index is asked for again, if the server refused to make it.
-INDEX_AGAIN = 3600.0
 
 _REPLACED, _MISSING = Replaced(), Missing()
 _RAW: CodecOptions[Any] = OPTIONS.with_options(document_class=RawBSONDocument)
@@ -89,7 +82,7 @@ class MongoStore(ServerStore):
         if not isinstance(stringify, bool):
             raise InvalidOption("stringify", f"{stringify!r} is not a bool", "Give it as connect-mongo has it.")
         self._stringify = stringify
-        self._index_at = [-math.inf]
+        self._index = Index(self._timeout, clock)
         self._is_ours = url is not None
         if url is None:
             if isinstance(collection, str):
@@ -128,27 +121,6 @@ class MongoStore(ServerStore):
         with pymongo.timeout(self._timeout * (0.8 if self._asyncio else 1)):
             return (yield from super()._try(*arguments))
 
-    def _index(self, collection: AnyCollection) -> Steps[None]:
-        """Have the server remove what has expired. A session is created even if it refuses."""
-        now = self._clock()
-        if now < self._index_at[0]:
-            return
-        self._index_at[0] = now + INDEX_AGAIN
-        try:
-            with pymongo.timeout(self._timeout / 2):
-                yield collection.create_index("expires", expireAfterSeconds=0, background=True)
-            self._index_at[0] = math.inf
-        except AutoReconnect:
-            self._index_at[0] = now
-        except PyMongoError as error:
-            logger.warning(
-                "no index removes expired sessions from MongoDB (%s %s). Make it: db.%s.createIndex({expires: 1}, "
-                "{expireAfterSeconds: 0})",
-                type(error).__name__,
-                getattr(error, "code", ""),
-                collection.name,
-            )
-
     # The verbs.
 
     def _load(self, client: AnyCollection, sid: str) -> Steps[Record | None]:
@@ -157,7 +129,7 @@ class MongoStore(ServerStore):
 
     def _create(self, client: AnyCollection, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
         document = {"session": self._value(payload), "expires": self._end(ttl)}
-        yield from self._index(client)
+        yield from self._index.make(client)
         try:
             # What is live is not found, and cannot be inserted again.
             yield client.replace_one({"_id": id_of(sid), "$nor": self._live()}, document, upsert=True)
@@ -232,17 +204,10 @@ class MongoStore(ServerStore):
         return [{"expires": {"$exists": False}}, {"expires": {"$gt": now}}]
 
     def _end(self, ttl: float) -> DatetimeMS:
-        end = max(-LAST_MOMENT, min((self._clock() + ttl) * 1000, LAST_MOMENT))
-        # A life is never rounded down to nothing. (A float of this size is off by less than a hundredth.)
-        return DatetimeMS(math.ceil(round(end, 2)) if ttl > 0 else math.floor(end))
+        return end_of(self._clock() + ttl, up=ttl > 0)
 
     def _value(self, payload: bytes, old: object = None) -> object:
-        value = value_of(payload, self._stringify, old)
-        # A number takes two bytes of JSON, and up to twelve of BSON.
-        size = len(bson.encode({"": value})) if len(payload) > LARGEST // 8 else 0
-        if size > LARGEST:
-            raise SessionError(f"the session takes {size} bytes, and MongoDB can keep {LARGEST}. Keep less in it")
-        return value
+        return checked(value_of(payload, self._stringify, old), len(payload))
 
 
 def _records(page: list[Document]) -> Iterator[tuple[str, Record]]:

@@ -15,12 +15,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
+import bson
 import msgspec
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
@@ -30,7 +32,7 @@ from holdfast.errors import SessionError
 from holdfast.record import COOKIE, javascript_number, stringify
 from holdfast.stores.base import Record
 
-__all__ = ["LAST_MOMENT", "OPTIONS", "id_of", "payload_of", "record_of", "sid_of", "value_of"]
+__all__ = ["LAST_MOMENT", "OPTIONS", "checked", "end_of", "id_of", "payload_of", "record_of", "sid_of", "value_of"]
 
 Document: TypeAlias = dict[str, Any]
 
@@ -41,6 +43,9 @@ OPTIONS: CodecOptions[Document] = CodecOptions(
 
 #: JavaScript's last moment, in milliseconds (ECMA-262 21.4.1.1): the year 275760. A record without an end has this one.
 LAST_MOMENT = 8_640_000_000_000_000
+
+#: The largest payload, in bytes: the statement of `replace` holds two, and MongoDB takes 16 MiB.
+LARGEST = 8_000_000
 
 #: MongoDB takes 100 levels, and the document itself is one.
 _MAX_DEPTH = 95
@@ -109,6 +114,22 @@ def value_of(payload: bytes, stringified: bool, old: object = None) -> str | byt
         return payload.decode()
     except UnicodeDecodeError:
         return payload
+
+
+def checked(value: object, size: int) -> object:
+    """Return ``value``, made of a payload of ``size`` bytes. Raises SessionError if MongoDB cannot keep it."""
+    # A number takes two bytes of JSON, and up to twelve of BSON.
+    size = len(bson.encode({"": value})) if size > LARGEST // 8 else 0
+    if size > LARGEST:
+        raise SessionError(f"the session takes {size} bytes, and MongoDB can keep {LARGEST}. Keep less in it")
+    return value
+
+
+def end_of(moment: float, *, up: bool) -> DatetimeMS:
+    """Return a moment, in epoch seconds, as a date that MongoDB and Node know. ``up``: a life is not rounded down."""
+    end = max(-LAST_MOMENT, min(moment * 1000, LAST_MOMENT))
+    # (A float of this size is off by less than a hundredth.)
+    return DatetimeMS(math.ceil(round(end, 2)) if up else math.floor(end))
 
 
 def _json(value: Any) -> Any:

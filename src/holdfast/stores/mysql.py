@@ -26,7 +26,8 @@ from holdfast.stores import url as urls
 from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, LAST_MOMENT, NO_TABLE, REFUSED, fill_in
 from holdfast.stores.pool import AsyncPool, Pool, is_silent
 from holdfast.stores.server import DEADLINE
-from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
+from holdfast.stores.statements import Rows
+from holdfast.stores.tables import PRUNE_EVERY, TableStore
 
 __all__ = ["MysqlStore", "from_url"]
 

@@ -1,5 +1,5 @@
-# The table and the statements stand in postgresql_table.py, what is done with them in tables.py. Here is how psycopg is
-# brought to wait no longer than it may, for asyncio and for synchronous code.
+# The table and the statements stand in postgresql_table.py, what is done with them in tables.py, and how long psycopg
+# may wait for them in postgresql_driver.py.
 """Keep sessions in PostgreSQL, in the table of Node's connect-pg-simple."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
-from psycopg import errors, pq, waiting
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
@@ -20,10 +20,12 @@ from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
 from holdfast.stores import options
 from holdfast.stores import url as urls
-from holdfast.stores.pool import AsyncPool, Pool, is_silent, time_left
+from holdfast.stores.pool import AsyncPool, Pool
+from holdfast.stores.postgresql_driver import AsyncConnection, Connection, Driver, Theirs
 from holdfast.stores.postgresql_table import SCHEMA, STATEMENTS, fill_in, warn_of_zone
 from holdfast.stores.server import DEADLINE
-from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
+from holdfast.stores.statements import Rows
+from holdfast.stores.tables import PRUNE_EVERY, TableStore
 
 __all__ = ["PostgresqlStore", "from_url"]
 
@@ -82,11 +84,11 @@ class PostgresqlStore(TableStore):
             if theirs is None:
                 missing, kind = ("async_pool", "AsyncConnectionPool") if self._asyncio else ("pool", "ConnectionPool")
                 raise InvalidOption(missing, "there is none for this kind of code", f"Pass {missing}={kind}(...) too.")
-            return _Theirs(theirs, self._timeout)
+            return Theirs(theirs, self._timeout)
         parameters = {**self._parameters, "autocommit": True, "prepare_threshold": 0 if self._prepares else None}
         if self._asyncio:
-            return AsyncPool(_Driver(_AsyncConnection, parameters), self._max_connections)
-        return Pool(_Driver(_Connection, parameters), self._max_connections)
+            return AsyncPool(Driver(AsyncConnection, parameters), self._max_connections)
+        return Pool(Driver(Connection, parameters), self._max_connections)
 
     def _disconnect(self, client: Any) -> Steps[None]:
         yield from client.close()
@@ -122,105 +124,6 @@ class PostgresqlStore(TableStore):
             "holds text that its column in PostgreSQL refuses. A column of type jsonb refuses \\u0000 and half a "
             "surrogate pair: make it json. And the database's encoding must be UTF8"
         )
-
-
-class _Connection(psycopg.Connection[Any]):
-    """A connection that waits for its server no longer than there is time."""
-
-    @classmethod
-    def _connect_gen(cls, *arguments: Any, **more: Any) -> Any:
-        # connect_timeout knows whole seconds, from two on. Should psycopg rename this method, that is what is left.
-        return (yield from _while_time_is_left(super()._connect_gen(*arguments, **more)))
-
-    def wait(self, gen: Any, *arguments: Any, **more: Any) -> Any:
-        return super().wait(_while_time_is_left(gen), *arguments, **more)
-
-    def __del__(self, *warn: Any) -> None:
-        # A program that ends need not close its store.
-        pass
-
-
-class _AsyncConnection(psycopg.AsyncConnection[Any]):
-    """A connection that is given up as soon as its call is cancelled."""
-
-    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        # psycopg's own asks the server to cancel the statement, and waits for up to ten seconds that it does.
-        return await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
-
-    def __del__(self, *warn: Any) -> None:
-        pass
-
-
-def _while_time_is_left(gen: Any) -> Any:
-    # psycopg's generators yield what they wait for, and get what is ready; nothing, ten times a second.
-    try:
-        wanted = next(gen)
-        while True:
-            ready = yield wanted
-            if not ready and not time_left():
-                raise TimeoutError("the server did not answer in time")
-            wanted = gen.send(ready)
-    except StopIteration as stop:
-        return stop.value
-
-
-class _Driver:
-    """What a pool has to know of psycopg."""
-
-    def __init__(self, kind: Any, parameters: Mapping[str, Any]) -> None:
-        self._kind = kind
-        self._parameters = parameters
-
-    def connect(self) -> Any:
-        return self._kind.connect(**self._parameters)
-
-    def is_sound(self, connection: Any) -> bool:
-        return not connection.closed and is_silent(connection.fileno())
-
-    def is_clean(self, connection: Any, error: Exception) -> bool:
-        return _is_idle(connection)
-
-    def shut(self, connection: Any) -> None:
-        connection.pgconn.finish()
-
-    leave = shut
-
-
-def _is_idle(connection: Any) -> bool:
-    return bool(connection.pgconn.transaction_status == pq.TransactionStatus.IDLE)
-
-
-class _Theirs:
-    """The user's own pool. Its connections may have settings of their own; the pool is never closed here."""
-
-    closed = False
-
-    def __init__(self, pool: Any, timeout: float) -> None:
-        self._pool = pool
-        self._timeout = timeout
-
-    def use(self, work: Callable[[Any], Steps[Any]]) -> Steps[Any]:
-        connection = yield self._pool.getconn(timeout=self._timeout)
-        try:
-            try:
-                answer = yield from work(connection)
-                if not connection.autocommit:
-                    yield connection.commit()
-            except Exception:
-                if not connection.closed and not _is_idle(connection):
-                    yield connection.rollback()
-                raise
-            return answer
-        except BaseException:
-            if not _is_idle(connection):
-                connection.pgconn.finish()  # A reply may be pending, for the next one to read.
-            raise
-        finally:
-            yield self._pool.putconn(connection)
-
-    def close(self) -> Steps[None]:
-        return
-        yield
 
 
 def _check_colour(option: str, pool: Any, asynchronous: bool, other: str) -> None:

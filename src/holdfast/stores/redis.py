@@ -1,15 +1,11 @@
 # The layout is connect-redis's: the key is a prefix and the sid, the value is the payload, and the end is the TTL of
 # the key, which Redis removes then. Node writes a relative end; we write an absolute one, by our own clock, and go by
 # it: so that the server's clock decides nothing but when memory is freed.
-#
-# Each verb is one script, hence one atomic step and one round trip. It is sent by its hash; a server that does not know
-# it, after a restart or a failover, gets its text once. A key that holds something else than a string is none of ours,
-# and counts as absent.
+# Each verb is one script (redis_scripts.py).
 """Keep sessions in Redis or Valkey: one server, Sentinel or Cluster, in the layout of Node's connect-redis."""
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import math
 import re
@@ -27,6 +23,7 @@ from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.redis_client import Address, disconnect, parse
+from holdfast.stores.redis_scripts import SCRIPTS, run
 from holdfast.stores.server import DEADLINE, ServerStore
 
 __all__ = ["RedisStore"]
@@ -37,49 +34,6 @@ LAST_MOMENT = 2**53
 #: How many keys are looked at in one step while all are listed: a fraction of a millisecond of the server's time.
 PAGE_SIZE = 200
 
-#: A script's first argument is our time. `ends` is -1 for a key without an end.
-_LIVE = """
-local key, now, ends = KEYS[1], tonumber(ARGV[1]), -2
-if redis.call('TYPE', key).ok == 'string' then
-  ends = redis.pcall('PEXPIRETIME', key)
-  if type(ends) ~= 'number' then -- Redis before 7.0 has no such command.
-    ends = redis.call('PTTL', key)
-    if ends >= 0 then
-      local time = redis.call('TIME')
-      ends = ends + time[1] * 1000 + math.floor(time[2] / 1000)
-    end
-  end
-end
-local live = ends == -1 or ends > now
-"""
-
-_BODIES = {
-    "load": """
-if live then return {redis.call('GET', key), ends} end
-return false""",
-    "create": """
-if live then return 0 end
-redis.call('SET', key, ARGV[2], 'PXAT', ARGV[3])
-return 1""",
-    "replace": """
-if not live then return 0 end
-local current = redis.call('GET', key)
-if current ~= ARGV[4] then return current end
-redis.call('SET', key, ARGV[2], 'PXAT', ARGV[3])
-return 1""",
-    "touch": """
-if not live then return 0 end
-redis.call('PEXPIREAT', key, ARGV[2])
-return 1""",
-    "delete": """
-if ends ~= -2 then redis.call('UNLINK', key) end
-return live and 1 or 0""",
-    "count": """
-return live and 1 or 0""",
-}
-
-_SCRIPTS = {name: (_LIVE + body).encode() for name, body in _BODIES.items()}
-_HASHES = {name: hashlib.sha1(script, usedforsecurity=False).hexdigest() for name, script in _SCRIPTS.items()}
 _REPLACED, _MISSING = Replaced(), Missing()
 
 
@@ -159,31 +113,27 @@ class RedisStore(ServerStore):
     # The verbs.
 
     def _load(self, client: Any, sid: str) -> Steps[Record | None]:
-        return _record((yield from self._run(client, "load", self._key(sid))))
+        return _record((yield from self._run(client, "load", sid)))
 
     def _create(self, client: Any, sid: str, payload: bytes, ttl: float) -> Steps[bool]:
-        return bool((yield from self._run(client, "create", self._key(sid), payload, self._end(ttl))))
+        return bool((yield from self._run(client, "create", sid, payload, self._end(ttl))))
 
     def _replace(
         self, client: Any, sid: str, payload: bytes, ttl: float, expected: bytes
     ) -> Steps[Replaced | Conflict | Missing]:
-        answer = yield from self._run(client, "replace", self._key(sid), payload, self._end(ttl), expected)
+        answer = yield from self._run(client, "replace", sid, payload, self._end(ttl), expected)
         if isinstance(answer, bytes):
             return Conflict(answer)
         return _REPLACED if answer else _MISSING
 
     def _touch(self, client: Any, sid: str, ttl: float) -> Steps[bool]:
-        return bool((yield from self._run(client, "touch", self._key(sid), self._end(ttl))))
+        return bool((yield from self._run(client, "touch", sid, self._end(ttl))))
 
     def _delete(self, client: Any, sid: str) -> Steps[bool]:
-        return bool((yield from self._run(client, "delete", self._key(sid))))
+        return bool((yield from self._run(client, "delete", sid)))
 
-    def _run(self, client: Any, script: str, key: bytes, *arguments: Any) -> Steps[Any]:
-        rest = (1, key, self._now(), *arguments)
-        try:
-            return (yield client.execute_command("EVALSHA", _HASHES[script], *rest, **{NEVER_DECODE: True}))
-        except redis.exceptions.NoScriptError:
-            return (yield client.execute_command("EVAL", _SCRIPTS[script], *rest, **{NEVER_DECODE: True}))
+    def _run(self, client: Any, script: str, sid: str, *arguments: Any) -> Steps[Any]:
+        return run(client, script, self._key(sid), self._now(), *arguments)
 
     def _key(self, sid: str) -> bytes:
         # A sid is any text, and a lone surrogate has no UTF-8.
@@ -239,7 +189,7 @@ class RedisStore(ServerStore):
             return cursor, []
         pipeline, now = client.pipeline(transaction=False), self._now()
         for key in keys:
-            pipeline.execute_command("EVAL", _SCRIPTS[script], 1, key, now, **{NEVER_DECODE: True})
+            pipeline.execute_command("EVAL", SCRIPTS[script], 1, key, now, **{NEVER_DECODE: True})
         answers = yield pipeline.execute()
         # A server that moves its keys to a larger table lists some of them twice.
         seen.update(keys)

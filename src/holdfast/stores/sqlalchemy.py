@@ -18,7 +18,9 @@ from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
 from holdfast.stores import mysql_table, postgresql_table
 from holdfast.stores.server import DEADLINE
-from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
+from holdfast.stores.sqlite_layout import check_name
+from holdfast.stores.statements import Rows
+from holdfast.stores.tables import PRUNE_EVERY, TableStore
 
 __all__ = ["SqlalchemyStore"]
 
@@ -153,8 +155,7 @@ def _statements(
         definition = (one.replace("%", "%%"),)
     elif dialect == "sqlite":
         name = table or "sessions"
-        if not name.replace("_", "").isalnum() or not name.isascii():
-            raise InvalidOption("table", f"{name!r} is no plain name", "Use letters, digits and underscores.")
+        check_name(name)
         words = {"table": f'"{name}"', "index": f'"{name}_expired"', "live": _SQLITE_LIVE}
         statements = {verb: statement.format(**words) for verb, statement in _SQLITE.items()}
         definition = tuple(statement.format(**words) for statement in _SQLITE_SCHEMA)

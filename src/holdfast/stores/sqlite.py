@@ -1,6 +1,5 @@
-# The table is that of a store of Node's (sqlite_layout.py), and a row of somebody else's may hold anything. A payload
-# and a sid are bytes on their way in and out, and TEXT in the table, where Node reads it: the casts convert without
-# looking. And of expiries only those count that have the form of the layout.
+# The table is that of a store of Node's (sqlite_layout.py), and how a statement is run, so that the event loop never
+# waits, is said in sqlite_file.py.
 """Keep sessions in an SQLite file: nothing to install, safe for several processes on one machine."""
 
 from __future__ import annotations
@@ -21,43 +20,9 @@ from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.sqlite_file import SqliteFile
-from holdfast.stores.sqlite_layout import LAYOUTS
+from holdfast.stores.sqlite_layout import LAYOUTS, SCHEMA_VERSION, fill_in
 
 __all__ = ["SqliteStore"]
-
-#: Written to PRAGMA user_version. 1: the table of connect-sqlite3, and an index on its expiry.
-SCHEMA_VERSION = 1
-
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS {table} ({columns})",
-    "CREATE INDEX IF NOT EXISTS {index} ON {table} ({end})",
-)
-
-_WORDS = {
-    "of_sid": "sid = CAST(? AS TEXT)",
-    "payload": "CAST(coalesce(sess, '') AS BLOB)",
-}
-
-# The plus keeps SQLite from using the index on expiry: the pages go by sid.
-_PAGE = """
-    SELECT CAST(sid AS BLOB), {payload}, {end} FROM {table}
-    WHERE sid > CAST(? AS TEXT) AND typeof(sid) = 'text' AND +{live} ORDER BY sid LIMIT ?"""
-
-_STATEMENTS = {
-    "load": "SELECT {payload}, {end} FROM {table} WHERE {of_sid} AND {live}",
-    "create": """
-        INSERT INTO {table} (sid, {end}, sess) VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT))
-        ON CONFLICT (sid) DO UPDATE SET {end} = excluded.{end}, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
-    "replace": """
-        UPDATE {table} SET {end} = ?, sess = CAST(? AS TEXT) WHERE {of_sid} AND {live} AND {payload} = ?""",
-    "touch": "UPDATE {table} SET {end} = ? WHERE {of_sid} AND {live}",
-    "delete": "DELETE FROM {table} WHERE {of_sid} RETURNING ({live}) IS TRUE",
-    "count": "SELECT count(*) FROM {table} WHERE {live}",
-    "clear": "DELETE FROM {table}",
-    "first page": _PAGE.replace("sid > CAST", "sid >= CAST"),
-    "page": _PAGE,
-    "prune": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {over} LIMIT ?)",
-}
 
 #: How many expired rows are removed in one statement: a few milliseconds of holding the write lock.
 PRUNE_BATCH = 500
@@ -93,8 +58,6 @@ class SqliteStore:
         self._path = Path(name).absolute()
         if self._path.is_dir() or not self._path.parent.is_dir():
             raise InvalidOption("path", f"{name!r} is not a file in an existing folder", "Make the folder first.")
-        if not table.replace("_", "").isalnum() or not table.isascii():
-            raise InvalidOption("table", f"{table!r} is no plain name", "Use letters, digits and underscores.")
         if layout not in LAYOUTS:
             raise InvalidOption("layout", f"{layout!r} is unknown", f"Use one of: {', '.join(map(repr, LAYOUTS))}.")
         timeout = options.seconds("timeout", timeout, 5, most=3600)
@@ -102,9 +65,7 @@ class SqliteStore:
         self._clock = clock
         self._prune_at = clock() + (prune_every or 0)
         self._layout = LAYOUTS[layout]
-        words = {**_WORDS, **self._layout.words, "table": f'"{table}"', "index": f'"{table}_expired"'}
-        self._statements = {verb: statement.format(**words) for verb, statement in _STATEMENTS.items()}
-        schema = tuple(statement.format(**words) for statement in _SCHEMA)
+        self._statements, schema = fill_in(self._layout, table)
         self._file = SqliteFile(self._path, schema, SCHEMA_VERSION, timeout)
 
     def __repr__(self) -> str:

@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 from weakref import WeakSet
 
 from holdfast.errors import StoreUnavailable
+from holdfast.stores.sqlite_connection import Connection, connect, says_busy
 
 __all__ = ["Rows", "SqliteFile"]
 
@@ -58,7 +59,7 @@ class SqliteFile:
         self._timeout = timeout
         self._written = 0
         self._lock = Lock()
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[Connection] = deque()
         self._worker: ThreadPoolExecutor | None = None
         _files.add(self)
 
@@ -71,7 +72,7 @@ class SqliteFile:
         try:
             rows = self._fetch(statement, arguments, 0)
         except (sqlite3.Error, OSError) as error:
-            if not _says_busy(error):
+            if not says_busy(error):
                 raise _outage(error) from error
             return self._execute_when_free(statement, arguments)
         if self._checkpoint_is_due(rows, arguments):
@@ -129,13 +130,13 @@ class SqliteFile:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._connect(patience)
+            connection = connect(self._path, self._schema, self._version, patience)
         try:
             connection.be_patient(patience)
             cursor = connection.execute(statement, arguments)
             rows = cursor.fetchall(), cursor.rowcount
         except sqlite3.Error as error:
-            if _says_busy(error):
+            if says_busy(error):
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -161,65 +162,6 @@ class SqliteFile:
         with suppress(sqlite3.Error, OSError):
             self._fetch("PRAGMA wal_checkpoint(PASSIVE)", (), 0)
             self._fetch("PRAGMA wal_checkpoint(RESTART)", (), CHECKPOINT_PATIENCE)
-
-    def _connect(self, patience: float) -> _Connection:
-        if not self._path.exists():
-            # Sessions are nobody else's to read; SQLite gives its side files the same mode.
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(
-            self._path, timeout=patience, isolation_level=None, check_same_thread=False, factory=_Connection
-        )
-        try:
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            self._prepare(connection, patience)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _prepare(self, connection: _Connection, patience: float) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > self._version:
-            raise sqlite3.DatabaseError(f"its schema version is {version}, and this holdfast knows {self._version}")
-        _use_wal(connection, patience)
-        for statement in self._schema:
-            connection.execute(statement)
-        if version < self._version:
-            connection.execute(f"PRAGMA user_version = {self._version}")
-
-
-class _Connection(sqlite3.Connection):
-    _patience = -1
-
-    def be_patient(self, seconds: float) -> None:
-        """Wait so long for locks from now on."""
-        milliseconds = int(seconds * 1000)
-        if milliseconds != self._patience:
-            self.execute(f"PRAGMA busy_timeout = {milliseconds}")
-            self._patience = milliseconds
-
-    def __del__(self) -> None:
-        # A program that ends, or a test, need not close its store; Python 3.13 would warn of that.
-        self.close()
-
-
-def _use_wal(connection: _Connection, patience: float) -> None:
-    # SQLite does not wait by itself here: two connections that both want to change the mode would wait for ever.
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if not _says_busy(error) or time.monotonic() >= deadline:
-                raise
-        time.sleep(0.005)
-
-
-def _says_busy(error: Exception) -> bool:
-    # The primary code of a result is its low byte: https://www.sqlite.org/rescode.html
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _outage(error: Exception) -> StoreUnavailable:

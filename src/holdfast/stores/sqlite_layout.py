@@ -6,7 +6,10 @@
 #
 # The first is the default: a number is compared to our clock as it is. Text of this form has the order of the moments
 # that it names, and whatever has another form is no expiry.
-"""The tables in which stores of Node's keep sessions in SQLite."""
+#
+# A row of somebody else's may hold anything. A payload and a sid are bytes on their way in and out, and TEXT in the
+# table, where Node reads it: the casts convert without looking.
+"""The tables in which stores of Node's keep sessions in SQLite, and the statements for them."""
 
 from __future__ import annotations
 
@@ -16,7 +19,12 @@ from calendar import timegm
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["LAYOUTS", "Layout"]
+from holdfast.errors import InvalidOption
+
+__all__ = ["LAYOUTS", "SCHEMA_VERSION", "Layout", "check_name", "fill_in"]
+
+#: Written to PRAGMA user_version. 1: the table of connect-sqlite3, and an index on its expiry.
+SCHEMA_VERSION = 1
 
 
 class Layout(NamedTuple):
@@ -81,3 +89,48 @@ LAYOUTS = {
         _from_text,
     ),
 }
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS {table} ({columns})",
+    "CREATE INDEX IF NOT EXISTS {index} ON {table} ({end})",
+)
+
+_WORDS = {
+    "of_sid": "sid = CAST(? AS TEXT)",
+    "payload": "CAST(coalesce(sess, '') AS BLOB)",
+}
+
+# The plus keeps SQLite from using the index on expiry: the pages go by sid.
+_PAGE = """
+    SELECT CAST(sid AS BLOB), {payload}, {end} FROM {table}
+    WHERE sid > CAST(? AS TEXT) AND typeof(sid) = 'text' AND +{live} ORDER BY sid LIMIT ?"""
+
+_STATEMENTS = {
+    "load": "SELECT {payload}, {end} FROM {table} WHERE {of_sid} AND {live}",
+    "create": """
+        INSERT INTO {table} (sid, {end}, sess) VALUES (CAST(? AS TEXT), ?, CAST(? AS TEXT))
+        ON CONFLICT (sid) DO UPDATE SET {end} = excluded.{end}, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
+    "replace": """
+        UPDATE {table} SET {end} = ?, sess = CAST(? AS TEXT) WHERE {of_sid} AND {live} AND {payload} = ?""",
+    "touch": "UPDATE {table} SET {end} = ? WHERE {of_sid} AND {live}",
+    "delete": "DELETE FROM {table} WHERE {of_sid} RETURNING ({live}) IS TRUE",
+    "count": "SELECT count(*) FROM {table} WHERE {live}",
+    "clear": "DELETE FROM {table}",
+    "first page": _PAGE.replace("sid > CAST", "sid >= CAST"),
+    "page": _PAGE,
+    "prune": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {over} LIMIT ?)",
+}
+
+
+def fill_in(layout: Layout, table: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the statements and the schema for one table. Raises InvalidOption for what cannot be its name."""
+    check_name(table)
+    words = {**_WORDS, **layout.words, "table": f'"{table}"', "index": f'"{table}_expired"'}
+    statements = {verb: statement.format(**words) for verb, statement in _STATEMENTS.items()}
+    return statements, tuple(statement.format(**words) for statement in _SCHEMA)
+
+
+def check_name(table: str) -> None:
+    """Raise InvalidOption for what cannot be the name of a table."""
+    if not table.replace("_", "").isalnum() or not table.isascii():
+        raise InvalidOption("table", f"{table!r} is no plain name", "Use letters, digits and underscores.")

@@ -3,7 +3,7 @@
 #
 # What stands in a row is said in row.py. Ends are whole seconds, rounded up, as the Node stores write them: so both
 # sides agree on when a session is over.
-"""What the stores of SQL databases share: verbs as statements, the table made when it is needed, pruning in passing."""
+"""What the stores of SQL databases share: their verbs as statements, and pruning in passing."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar, TypeVar
 
 from holdfast.dual import Found, Steps, run_async, run_sync
-from holdfast.errors import UnserialisableValue
 from holdfast.stores import options
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.pool import limited
 from holdfast.stores.row import key_of, parse, record_of, text_of
-from holdfast.stores.server import DEADLINE, ServerStore
+from holdfast.stores.server import DEADLINE
+from holdfast.stores.statements import StatementStore
 
-__all__ = ["Rows", "TableStore"]
+__all__ = ["TableStore"]
 
 T = TypeVar("T")
-
-#: What a statement answers: its rows, and how many rows it changed.
-Rows: TypeAlias = tuple[list[Any], int]
 
 #: How many rows are read, or removed, in one statement: some milliseconds, far below the deadline.
 PAGE_SIZE = 200
@@ -38,24 +35,17 @@ BATCH = 1000
 #: How often expired rows are removed, in seconds; half of it to one and a half. It is connect-pg-simple's default.
 PRUNE_EVERY = 900.0
 
-#: How often a statement is tried again that the server has undone, because another one was in its way.
-TRIES = 10
-
 _REPLACED, _MISSING = Replaced(), Missing()
 
 
-class TableStore(ServerStore):
+class TableStore(StatementStore):
     """What a store inherits that keeps records in a table.
 
-    A subclass gives ``self._statements``, with named parameters; ``_connect``, whose client has ``use``, ``close`` and
-    ``closed`` as a Pool has them; ``_execute``, which runs one statement on a connection; ``_define``, which makes the
-    table; and what its driver's errors say.
+    A subclass gives what StatementStore says.
     """
 
     #: The last moment that the table can hold, in epoch seconds. The year 275760: JavaScript's last.
     last_moment: ClassVar[float] = 8.64e12
-
-    _statements: Mapping[str, str]
 
     def __init__(
         self,
@@ -81,33 +71,6 @@ class TableStore(ServerStore):
 
     def prune(self) -> Any:
         return self._drive(self._remove_all("prune"))
-
-    # For a subclass to give.
-
-    def _execute(self, connection: Any, statement: str, values: Mapping[str, Any]) -> Steps[Rows]:
-        raise NotImplementedError
-
-    def _define(self, connection: Any) -> Steps[None]:
-        raise NotImplementedError
-
-    def _says_no_table(self, error: Exception) -> bool:
-        raise NotImplementedError
-
-    def _says_exists(self, error: Exception) -> bool:
-        """Tell whether ``error`` says that what should be made is there already."""
-        raise NotImplementedError
-
-    def _says_again(self, error: Exception) -> bool:
-        """Tell whether ``error`` says that another statement was in the way, and that nothing was done."""
-        raise NotImplementedError
-
-    def _says_taken(self, error: Exception) -> bool:
-        """Tell whether ``error`` says that there is such a row. Then it is ``renew`` that replaces an expired one."""
-        return False
-
-    def _says_refused(self, error: Exception) -> bool:
-        """Tell whether ``error`` says that the table cannot hold what was written."""
-        raise NotImplementedError
 
     # The verbs.
 
@@ -197,43 +160,6 @@ class TableStore(ServerStore):
 
         removed: int = yield from client.use(take_turn)
         return removed
-
-    # How they are run.
-
-    def _try(self, *arguments: Any) -> Steps[Any]:
-        with nullcontext() if self._asyncio else limited(self._timeout):
-            return (yield from super()._try(*arguments))
-
-    def _run(self, client: Any, verb: str, **values: Any) -> Steps[Rows]:
-        """Run a statement. The table is made when it turns out that there is none."""
-
-        def work(connection: Any) -> Steps[Rows]:
-            return (yield from self._execute(connection, self._statements[verb], values))
-
-        for tries_left in reversed(range(TRIES)):
-            try:
-                rows: Rows = yield from client.use(work)
-                return rows
-            except Exception as error:
-                if self._says_refused(error):
-                    # Not with its cause: drivers quote what was refused.
-                    raise UnserialisableValue("session", self._refusal(error)) from None
-                no_table = self._says_no_table(error)
-                if not tries_left or not (no_table or self._says_again(error)):
-                    raise
-            if no_table:
-                yield from self._make_table(client)
-        raise AssertionError
-
-    def _make_table(self, client: Any) -> Steps[None]:
-        try:
-            yield from client.use(self._define)
-        except Exception as error:
-            if not self._says_exists(error):
-                raise
-
-    def _refusal(self, error: Exception) -> str:
-        return f"is not what the database can hold ({type(error).__name__})"
 
     def _all(self) -> Steps[None]:
         last: str | None = ""
