@@ -54,7 +54,7 @@ class Items:
         return None
 
     def key(self, sid: str) -> dict[str, Any]:
-        """Return the key of a record."""
+        """Return the key of a record: the one that Node uses where it can be one, and else a digest."""
         with suppress(UnicodeEncodeError):
             size = len((self._prefix + sid).encode())
             if 0 < size <= _LONGEST_KEY and not sid.startswith(_MAPPED):
@@ -62,11 +62,11 @@ class Items:
         return {"id": {"S": f"{self._prefix}{_MAPPED}{digest(sid)}"}}
 
     def now(self) -> dict[str, str]:
-        """Return our time."""
+        """Return our time, in epoch seconds."""
         return {"N": repr(self._clock())}
 
     def end(self, ttl: float) -> dict[str, str]:
-        """Return the end of a life that begins now."""
+        """Return the end of a life of ``ttl`` seconds that begins now, rounded up; without a life, it is over."""
         now = self._clock()
         return {"N": str(math.ceil(now + ttl) if ttl > 0 else math.floor(now))}
 

@@ -1,7 +1,5 @@
-# The table and the statements stand in mysql_table.py, what is done with them in tables.py.
-#
-# There are two drivers, PyMySQL for synchronous code and asyncmy for asyncio. Both keep to the DB-API, and hand on the
-# server's numbers of errors.
+# The table and the statements stand in mysql_table.py, what is done with them in tables.py, and what is special about
+# the two drivers in mysql_driver.py.
 """Keep sessions in MySQL or MariaDB, in the table of Node's express-mysql-session."""
 
 from __future__ import annotations
@@ -10,21 +8,20 @@ import math
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import asyncmy
 import pymysql
 from asyncmy import errors as asyncmy_errors
 from pymysql.constants import CLIENT
 
 from holdfast.dual import Steps
-from holdfast.errors import InvalidOption, SessionError, UnserialisableValue
+from holdfast.errors import InvalidOption, UnserialisableValue
 from holdfast.stores import options
 from holdfast.stores import url as urls
+from holdfast.stores.mysql_driver import AsyncDriver, Driver, code_of
 from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, LAST_MOMENT, NO_TABLE, REFUSED, fill_in
-from holdfast.stores.pool import AsyncPool, Pool, is_silent
+from holdfast.stores.pool import AsyncPool, Pool
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.statements import Rows
 from holdfast.stores.tables import PRUNE_EVERY, TableStore
@@ -85,8 +82,8 @@ class MysqlStore(TableStore):
 
     def _connect(self) -> Any:
         if self._asyncio:
-            return AsyncPool(_AsyncDriver(self._parameters), self._max_connections)
-        return Pool(_Driver({**self._parameters, "write_timeout": self._timeout}), self._max_connections)
+            return AsyncPool(AsyncDriver(self._parameters), self._max_connections)
+        return Pool(Driver({**self._parameters, "write_timeout": self._timeout}), self._max_connections)
 
     def _disconnect(self, client: Any) -> Steps[None]:
         yield from client.close()
@@ -105,76 +102,28 @@ class MysqlStore(TableStore):
         yield connection.cursor().execute(self._schema)
 
     def _says_no_table(self, error: Exception) -> bool:
-        return _code(error) in NO_TABLE
+        return code_of(error) in NO_TABLE
 
     def _says_exists(self, error: Exception) -> bool:
-        return _code(error) in EXISTS
+        return code_of(error) in EXISTS
 
     def _says_again(self, error: Exception) -> bool:
-        return _code(error) in AGAIN
+        return code_of(error) in AGAIN
 
     def _says_taken(self, error: Exception) -> bool:
-        return _code(error) in DUPLICATE
+        return code_of(error) in DUPLICATE
 
     def _says_refused(self, error: Exception) -> bool:
-        return _code(error) in REFUSED
+        return code_of(error) in REFUSED
 
     def _refusal(self, error: Exception) -> str:
-        if _code(error) in (1153, 1406):
+        if code_of(error) in (1153, 1406):
             return "is larger than its column, or a packet, may be"
         return "holds characters that its column does not. Make its character set utf8mb4"
 
     def _now(self) -> int:
         # The column holds whole numbers, and is above 5.5 where it is above 5.
         return math.floor(self._clock())
-
-
-def _code(error: BaseException) -> int | None:
-    """Return MySQL's number of an error of a driver."""
-    if isinstance(error, (pymysql.err.MySQLError, asyncmy_errors.MySQLError)) and error.args:
-        return error.args[0] if isinstance(error.args[0], int) else None
-    return None
-
-
-class _Driver:
-    """What a pool has to know of PyMySQL."""
-
-    def __init__(self, parameters: dict[str, Any]) -> None:
-        self._parameters = parameters
-
-    def connect(self) -> Any:
-        return pymysql.connect(**self._parameters)
-
-    def is_sound(self, connection: Any) -> bool:
-        return bool(connection.open) and is_silent(connection._sock.fileno())
-
-    def is_clean(self, connection: Any, error: Exception) -> bool:
-        # Numbers from 2000 on are the client's: it has lost its place.
-        code = _code(error)
-        return isinstance(error, SessionError) or (code is not None and code > 0 and not 2000 <= code < 3000)
-
-    def shut(self, connection: Any) -> None:
-        with suppress(Exception):
-            connection.close()
-
-    def leave(self, connection: Any) -> Any:
-        self.shut(connection)
-
-
-class _AsyncDriver(_Driver):
-    """What a pool has to know of asyncmy."""
-
-    def connect(self) -> Any:
-        return asyncmy.connect(**self._parameters)
-
-    def is_sound(self, connection: Any) -> bool:
-        # That a connection has ended, asyncmy knows only when it is used; asyncio knows when it gets round to it.
-        transport = connection._transport
-        socket = None if transport is None or transport.is_closing() else transport.get_extra_info("socket")
-        return socket is not None and is_silent(socket.fileno())
-
-    def leave(self, connection: Any) -> Any:
-        return connection.ensure_closed()
 
 
 def _parameters(place: str) -> dict[str, Any]:

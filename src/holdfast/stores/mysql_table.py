@@ -11,7 +11,7 @@ import re
 
 from holdfast.errors import InvalidOption
 
-__all__ = ["AGAIN", "DUPLICATE", "EXISTS", "LAST_MOMENT", "NO_TABLE", "REFUSED", "SCHEMA", "STATEMENTS", "fill_in"]
+__all__ = ["AGAIN", "DUPLICATE", "EXISTS", "LAST_MOMENT", "NO_TABLE", "REFUSED", "fill_in"]
 
 #: The end of an unsigned int. It is a day in February 2106.
 LAST_MOMENT = 2.0**32 - 1

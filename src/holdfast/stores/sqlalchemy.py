@@ -16,40 +16,13 @@ from sqlalchemy.engine import Engine
 
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
-from holdfast.stores import mysql_table, postgresql_table
+from holdfast.stores import mysql_table
 from holdfast.stores.server import DEADLINE
-from holdfast.stores.sqlite_layout import check_name
+from holdfast.stores.sqlalchemy_tables import statements_for
 from holdfast.stores.statements import Rows
 from holdfast.stores.tables import PRUNE_EVERY, TableStore
 
 __all__ = ["SqlalchemyStore"]
-
-#: connect-sqlite3's table, as in `SqliteStore`: ends in milliseconds, as REAL.
-_SQLITE = {
-    "load": "SELECT coalesce(sess, ''), expired / 1000.0 FROM {table} WHERE sid = %(sid)s AND {live}",
-    "create": """
-        INSERT INTO {table} (sid, expired, sess) VALUES (%(sid)s, %(end)s * 1000.0, %(payload)s)
-        ON CONFLICT (sid) DO UPDATE SET expired = excluded.expired, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
-    "replace": """
-        UPDATE {table} SET expired = %(end)s * 1000.0, sess = %(payload)s
-        WHERE sid = %(sid)s AND {live} AND CAST(coalesce(sess, '') AS BLOB) = CAST(%(expected)s AS BLOB)""",
-    "touch": "UPDATE {table} SET expired = %(end)s * 1000.0 WHERE sid = %(sid)s AND {live}",
-    "delete": "DELETE FROM {table} WHERE sid = %(sid)s AND {live}",
-    "page": """
-        SELECT sid, coalesce(sess, ''), expired / 1000.0 FROM {table}
-        WHERE sid > %(last)s AND typeof(sid) = 'text' AND +{live} ORDER BY sid LIMIT %(limit)s""",
-    "count": "SELECT count(*) FROM {table} WHERE {live}",
-    "clear": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} LIMIT %(limit)s)",
-    "prune": """
-        DELETE FROM {table} WHERE rowid IN (
-            SELECT rowid FROM {table} WHERE expired <= %(now)s * 1000.0 LIMIT %(limit)s)""",
-}
-_SQLITE["sweep"] = _SQLITE["prune"]
-_SQLITE_LIVE = "expired > %(now)s * 1000.0 AND expired < ''"
-_SQLITE_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS {table} (sid PRIMARY KEY, expired, sess)",
-    "CREATE INDEX IF NOT EXISTS {index} ON {table} (expired)",
-)
 
 _NO_TABLE = {"42P01", *mysql_table.NO_TABLE, "no such table"}
 _EXISTS = {"23505", "42P07", "42710", *mysql_table.EXISTS}
@@ -98,9 +71,7 @@ class SqlalchemyStore(TableStore):
             )
         self._engines = {False: engine, True: async_engine}
         self._dialect = (engine or async_engine).dialect.name
-        statements, schema_statements = _statements(self._dialect, table, schema, time_zone)
-        self._statements = statements
-        self._schema = schema_statements
+        self._statements, self._schema = statements_for(self._dialect, table, schema, time_zone)
         if self._dialect in ("mysql", "mariadb"):
             self.last_moment = mysql_table.LAST_MOMENT  # type: ignore[misc]  # The dialect is known only now.
 
@@ -139,34 +110,6 @@ class SqlalchemyStore(TableStore):
     def _says_refused(self, error: Exception) -> bool:
         sign = _sign(error)
         return sign in mysql_table.REFUSED or (isinstance(sign, str) and re.match("22...|54000", sign) is not None)
-
-
-def _statements(
-    dialect: str, table: str | None, schema: str | None, zone: str
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    if dialect != "postgresql" and schema is not None:
-        raise InvalidOption("schema", f"{dialect} has none", "Leave it out.")
-    if dialect == "postgresql":
-        statements = postgresql_table.fill_in(postgresql_table.STATEMENTS, table or "session", schema, zone)
-        parts = postgresql_table.fill_in(dict(enumerate(postgresql_table.SCHEMA)), table or "session", schema, zone)
-        definition = tuple(parts.values())
-    elif dialect in ("mysql", "mariadb"):
-        statements, one = mysql_table.fill_in(table or "sessions")
-        definition = (one.replace("%", "%%"),)
-    elif dialect == "sqlite":
-        name = table or "sessions"
-        check_name(name)
-        words = {"table": f'"{name}"', "index": f'"{name}_expired"', "live": _SQLITE_LIVE}
-        statements = {verb: statement.format(**words) for verb, statement in _SQLITE.items()}
-        definition = tuple(statement.format(**words) for statement in _SQLITE_SCHEMA)
-    else:
-        raise InvalidOption("engine", f"its dialect is {dialect}", "PostgreSQL, MySQL, MariaDB and SQLite are known.")
-    return {verb: _named(statement) for verb, statement in statements.items()}, tuple(map(_named, definition))
-
-
-def _named(statement: str) -> str:
-    """Return ``statement`` with the parameters as SQLAlchemy writes them."""
-    return re.sub(r"%\((\w+)\)s", r":\1", statement.replace(":", r"\:")).replace("%%", "%")
 
 
 def _sign(error: Exception) -> str | int | None:

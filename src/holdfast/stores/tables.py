@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from holdfast.dual import Found, Steps, run_async, run_sync
 from holdfast.stores import options
@@ -25,8 +25,6 @@ from holdfast.stores.server import DEADLINE
 from holdfast.stores.statements import StatementStore
 
 __all__ = ["TableStore"]
-
-T = TypeVar("T")
 
 #: How many rows are read, or removed, in one statement: some milliseconds, far below the deadline.
 PAGE_SIZE = 200

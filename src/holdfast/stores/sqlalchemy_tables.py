@@ -1,0 +1,67 @@
+"""The tables of the SQLAlchemy store, and the statements for them: by dialect, those of the store for that database."""
+
+from __future__ import annotations
+
+import re
+
+from holdfast.errors import InvalidOption
+from holdfast.stores import mysql_table, postgresql_table
+from holdfast.stores.sqlite_layout import check_name
+
+__all__ = ["statements_for"]
+
+#: connect-sqlite3's table, as in `SqliteStore`: ends in milliseconds, as REAL.
+_SQLITE = {
+    "load": "SELECT coalesce(sess, ''), expired / 1000.0 FROM {table} WHERE sid = %(sid)s AND {live}",
+    "create": """
+        INSERT INTO {table} (sid, expired, sess) VALUES (%(sid)s, %(end)s * 1000.0, %(payload)s)
+        ON CONFLICT (sid) DO UPDATE SET expired = excluded.expired, sess = excluded.sess WHERE ({live}) IS NOT TRUE""",
+    "replace": """
+        UPDATE {table} SET expired = %(end)s * 1000.0, sess = %(payload)s
+        WHERE sid = %(sid)s AND {live} AND CAST(coalesce(sess, '') AS BLOB) = CAST(%(expected)s AS BLOB)""",
+    "touch": "UPDATE {table} SET expired = %(end)s * 1000.0 WHERE sid = %(sid)s AND {live}",
+    "delete": "DELETE FROM {table} WHERE sid = %(sid)s AND {live}",
+    "page": """
+        SELECT sid, coalesce(sess, ''), expired / 1000.0 FROM {table}
+        WHERE sid > %(last)s AND typeof(sid) = 'text' AND +{live} ORDER BY sid LIMIT %(limit)s""",
+    "count": "SELECT count(*) FROM {table} WHERE {live}",
+    "clear": "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} LIMIT %(limit)s)",
+    "prune": """
+        DELETE FROM {table} WHERE rowid IN (
+            SELECT rowid FROM {table} WHERE expired <= %(now)s * 1000.0 LIMIT %(limit)s)""",
+}
+_SQLITE["sweep"] = _SQLITE["prune"]
+_SQLITE_LIVE = "expired > %(now)s * 1000.0 AND expired < ''"
+_SQLITE_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS {table} (sid PRIMARY KEY, expired, sess)",
+    "CREATE INDEX IF NOT EXISTS {index} ON {table} (expired)",
+)
+
+
+def statements_for(
+    dialect: str, table: str | None, schema: str | None, zone: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the statements and the schema for one table. Raises InvalidOption for what there is not in the dialect."""
+    if dialect != "postgresql" and schema is not None:
+        raise InvalidOption("schema", f"{dialect} has none", "Leave it out.")
+    if dialect == "postgresql":
+        statements = postgresql_table.fill_in(postgresql_table.STATEMENTS, table or "session", schema, zone)
+        parts = postgresql_table.fill_in(dict(enumerate(postgresql_table.SCHEMA)), table or "session", schema, zone)
+        definition = tuple(parts.values())
+    elif dialect in ("mysql", "mariadb"):
+        statements, one = mysql_table.fill_in(table or "sessions")
+        definition = (one.replace("%", "%%"),)
+    elif dialect == "sqlite":
+        name = table or "sessions"
+        check_name(name)
+        words = {"table": f'"{name}"', "index": f'"{name}_expired"', "live": _SQLITE_LIVE}
+        statements = {verb: statement.format(**words) for verb, statement in _SQLITE.items()}
+        definition = tuple(statement.format(**words) for statement in _SQLITE_SCHEMA)
+    else:
+        raise InvalidOption("engine", f"its dialect is {dialect}", "PostgreSQL, MySQL, MariaDB and SQLite are known.")
+    return {verb: _named(statement) for verb, statement in statements.items()}, tuple(map(_named, definition))
+
+
+def _named(statement: str) -> str:
+    """Return ``statement`` with the parameters as SQLAlchemy writes them."""
+    return re.sub(r"%\((\w+)\)s", r":\1", statement.replace(":", r"\:")).replace("%%", "%")
