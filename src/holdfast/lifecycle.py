@@ -23,7 +23,8 @@
 #
 # Two options that a handler may overrule for its request: autosave=False creates and replaces only where save() asks
 # for it, and carries intents out all the same; a request that `extends` nothing touches no record and renews no cookie,
-# and what it changed ends when it would have ended.
+# and what it changed ends when it would have ended. With touch_after, a request finds a session that has lost less of
+# its life than that, and extends nothing either.
 #
 # And three rules that no option changes:
 #   1. A cookie leaves only after the store has confirmed what it promises.
@@ -59,6 +60,7 @@ __all__ = [
     "commit",
     "examine",
     "insist",
+    "is_due",
     "is_idle",
     "lifetime",
     "resolve",
@@ -263,6 +265,15 @@ def is_idle(session: Session) -> bool:
     )
 
 
+def is_due(session: Session, ttl: float, options: Options, now: float) -> bool:
+    """Tell whether a session that may live for ``ttl`` seconds from now has lost enough of that to be touched.
+
+    Sessions that began together come to differ by up to a tenth, so that their writes do.
+    """
+    patience = min(options.touch_after * (1 + hash(session._loaded) % 128 / 1280), ttl / 2)
+    return now + ttl - session._ends >= patience
+
+
 def commit(
     options: Options, rules: dict[State, Rule], session: Session, released: bool, now: float, *, asked: bool = False
 ) -> Plan:
@@ -282,6 +293,8 @@ def commit(
         return Plan(state, operation, browser, session._loaded or "", 0.0, cookie)
     ttl = lifetime(cookie, options, now)
     if operation is Operation.TOUCH:
+        if options.touch_after and session._pocket is None and not is_due(session, ttl, options, now):
+            return _IDLE
         if browser is not Browser.NOTHING:
             refresh(cookie := dict(cookie), now)
         return Plan(state, operation, browser, session._loaded or "", ttl, cookie)

@@ -105,6 +105,7 @@ class Sessions:
             and self._extends is None
             and self._content is None
         )
+        self._patient = self.options.touch_after > 0
         cookie = self.options.cookie
         self._prefix = cookie.path if isinstance(cookie, CookieOptions) else "/"
 
@@ -238,7 +239,10 @@ class Sessions:
         """Do as ``commit_sync`` under asyncio; returns an awaitable if the store has to be waited for."""
         if self._only_touches and not released and lifecycle.is_idle(session):
             # The hot path, without the machinery: a visitor who is known and changed nothing.
-            ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, self._clock())
+            now = self._clock()
+            ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, now)
+            if self._patient and not lifecycle.is_due(session, ttl, self.options, now):
+                return ()
             try:
                 answer = self._async_store.touch(session._loaded, ttl)
             except Exception as error:
