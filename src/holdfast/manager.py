@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar, Unpack
 
@@ -29,7 +29,7 @@ from holdfast.errors import (
 )
 from holdfast.events import Events, Happening
 from holdfast.facts import Facts, RequestFacts
-from holdfast.lifecycle import Browser, Operation, Plan, State, Verdict
+from holdfast.lifecycle import Browser, Moved, Operation, Plan, State, Verdict
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.proxy import is_secure, trust_in
 from holdfast.record import JSON
@@ -45,6 +45,7 @@ _VERDICTS = {
     Verdict.UNKNOWN: Happening.UNKNOWN_ID,
     Verdict.EXPIRED: Happening.EXPIRED,
     Verdict.CORRUPT: Happening.CORRUPT,
+    Verdict.REPLAYED: Happening.REPLAYED,
 }
 
 
@@ -142,6 +143,15 @@ class Sessions:
         """Let go of the store's connections, at the end of the program. The store opens them again if it must."""
         return self._run(self._verb, "close", Closable if isinstance(self.store, Closable) else None)
 
+    def counts(self) -> dict[str, int]:
+        """Return how often what has happened in this process, for a page of metrics.
+
+        By the names of the events (``holdfast.events.Happening``): ``merged`` says how many changes were joined with
+        those of others, ``changes_dropped`` how many sessions were not brought back to life by a request in flight. And
+        two more: ``conflicts``, how many writes met another one, and ``retries``, how many were tried again.
+        """
+        return self._events.counts()
+
     def _verb(self, store: Any, verb: str, ability: type | None) -> Steps[Any]:
         if ability is None:
             return None
@@ -160,13 +170,13 @@ class Sessions:
         return dual.run(body(session._pocket, session, *arguments))
 
     def _open(self, store: Any, sid: str) -> Steps[Session | None]:
-        return self._examine(sid, (yield from self._border.ask(store.load, sid)))
+        return (yield from self._commits.fetch(store, sid))
 
     def _revoke(self, store: Any, sid: str) -> Steps[bool]:
-        there = yield from self._border.ask(store.delete, sid)
+        there = yield from self._commits.end(store, sid)
         if there:
             self._events.tell(Happening.REVOKED, sid)
-        return bool(there)
+        return there
 
     # For integrations ---------------------------------------------------------------------------------------------
 
@@ -206,9 +216,11 @@ class Sessions:
             if not isinstance(answer, Record):
                 return dual.start(self._begin(self._async_store, claims, facts, [answer]))
             session = self._examine(claims[0], answer)
-            if session is not None:
+            if isinstance(session, Session):
                 session._facts = facts
                 return session
+            if session is not None:
+                return dual.start(self._begin(self._async_store, claims, facts, [answer]))
             claims = ()
         return dual.start(self._begin(self._async_store, claims, facts))
 
@@ -267,9 +279,11 @@ class Sessions:
             self._events.tell(Happening.BAD_SIGNATURE)
         return sids
 
-    def _examine(self, sid: str, record: Record | None) -> Session | None:
-        """Return the session that ``record`` holds, or None if it holds no live one."""
-        contents = lifecycle.examine(record, self._clock())
+    def _examine(self, sid: str, record: Record | None) -> Session | Moved | None:
+        """Return the session that ``record`` holds, or where it went, or None if it holds no live one."""
+        contents = lifecycle.examine(sid, record, self._clock())
+        if isinstance(contents, Moved):
+            return contents
         if isinstance(contents, Verdict):
             self._events.tell(_VERDICTS[contents], sid)
             return None
@@ -301,14 +315,11 @@ class Sessions:
         session._pocket = pocket
         return session
 
-    def _begin(
-        self, store: Any, claims: tuple[str, ...], facts: Facts, answers: list[Any] | None = None
-    ) -> Steps[Session]:
+    def _begin(self, store: Any, claims: tuple[str, ...], facts: Facts, answers: Sequence[Any] = ()) -> Steps[Session]:
         """Return the session of a request. ``answers`` are those that the store has given for ``claims`` already."""
         live: list[Session] = []
         for position, sid in enumerate(claims):
-            answer = answers[position] if answers else self._border.call(store.load, sid)
-            session = self._examine(sid, (yield from self._border.wait(answer)))
+            session = yield from self._commits.fetch(store, sid, *answers[position : position + 1])
             if session is not None:
                 live.append(session)
         # Several cookies of one name come from a hostile or careless neighbour (RFC 6265bis 8.6), and their order
@@ -357,7 +368,7 @@ class Sessions:
         if not deliverable and (carried is not None or plan.operation in (Operation.CREATE, Operation.ROTATE)):
             # A record that no browser can name is not made. What regenerate() was to leave behind ends all the same.
             if carried is None and plan.old_sid is not None and plan.kept is not True:
-                yield from self._border.ask(store.delete, plan.old_sid)
+                yield from self._commits.end(store, plan.old_sid, plan.expected)
                 self._events.tell(Happening.DESTROYED, plan.old_sid)
             session.lose()
             return ()
@@ -365,6 +376,8 @@ class Sessions:
             done = yield from self._commits.carry_out(store, session, plan, strict)
             if done is None or plan.browser is Browser.NOTHING or not deliverable:
                 return ()
+            if session.sent_on and plan.operation in (Operation.TOUCH, Operation.REPLACE):
+                return ()  # Who comes by an id of before may be anybody: he is not given the new one.
             return self._for_browser(session, plan.browser, done.cookie)
         except (SessionConflict, CookieTooLarge):
             if session._told:
@@ -528,7 +541,7 @@ class Listing:
 
     def _read(self, sid: str, record: Record) -> Iterator[Session]:
         session = self._sessions._examine(sid, record)
-        if session is not None:
+        if isinstance(session, Session):
             yield session
 
 

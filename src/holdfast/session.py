@@ -29,6 +29,9 @@ __all__ = ["Backing", "Intent", "Session", "Transaction"]
 #: Where flashed messages are kept: {category: [message, ...]}, as connect-flash of Node does.
 FLASH = "flash"
 
+#: How long an old id may be good beside the new one, in seconds: a request is hardly longer in flight.
+LONGEST_GRACE = 300
+
 #: The system fields.
 CREATED, USER, AUTHENTICATED = "created", "user", "auth_time"
 
@@ -110,6 +113,7 @@ class Session(dict[str, JSON]):
         "_exposed",
         "_extends",
         "_facts",
+        "_grace",
         "_header",
         "_headless",
         "_id",
@@ -125,6 +129,7 @@ class Session(dict[str, JSON]):
         "_told",
         "_touched",
         "_written",
+        "sent_on",
     )
 
     def __init__(
@@ -149,6 +154,10 @@ class Session(dict[str, JSON]):
         self._intent = Intent.KEEP
         #: The keys whose values live on after regenerate(); True for all.
         self._kept: frozenset[str] | bool = False
+        #: For how many seconds after regenerate() the old id is good as well.
+        self._grace = 0.0
+        #: Whether the request came by an id that the session had before, and was sent on. It is not given the new one.
+        self.sent_on = False
         self._touched = False
         #: Whether the record has been renewed in this request already.
         self._renewed = False
@@ -276,14 +285,21 @@ class Session(dict[str, JSON]):
 
     # Intents ----------------------------------------------------------------------------------------------------
 
-    def regenerate(self, keep: Iterable[str] | bool = ()) -> None:
+    def regenerate(self, keep: Iterable[str] | bool = (), *, grace: float = 0) -> None:
         """Give the session a new id; the old one is dead from the commit on.
 
         ``keep`` names the keys whose values live on; True keeps all, the default none. Do this whenever what the
         visitor may do changes: an id that somebody planted before is worthless after (OWASP: session fixation).
+
+        ``grace``: for how many seconds, up to 300, a request that still comes by the old id gets the session, under its
+        new id, of which it is not told. For renewing an id now and then, while a page has several requests in flight;
+        not where privileges change, for whoever knows the old id has them too as long as that lasts. What comes by the
+        old id later gets no session, and the event ``replayed`` tells of it: the token may be a stolen one.
         """
         if isinstance(keep, str):
             raise TypeError(f"keep={keep!r}: give a list of keys, or True for all")
+        if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace <= LONGEST_GRACE:
+            raise ValueError(f"grace={grace!r}: give seconds, from 0 to {LONGEST_GRACE}")
         self._ended = None if self._intent is Intent.DESTROY else self._ended
         self.writable()
         if self._intent is Intent.LOST:
@@ -295,6 +311,7 @@ class Session(dict[str, JSON]):
                 dict.__delitem__(self, key)
         self._intent = Intent.REGENERATE
         self._kept = kept
+        self._grace = float(grace)
         self._id = None
         self._ends = 0.0
         self._cookie = None
@@ -477,6 +494,7 @@ class Session(dict[str, JSON]):
         self._cookie_stored, self._cookie = other._cookie_stored, None
         self._intent = Intent.KEEP
         self._kept = self._touched = self._written = self._told = False
+        self.sent_on = self.sent_on or other.sent_on
 
     def adopt(self, sid: str, payload: bytes, ttl: float) -> None:
         """Be what ``payload`` says, which was just written under ``sid``: ours, joined with what others changed."""
@@ -513,9 +531,13 @@ class Session(dict[str, JSON]):
         merged = join({} if base is None else base.data, dict(dict.items(self)), theirs).data
         dict.clear(self)
         dict.update(self, merged)
+        if self._id == self._loaded:
+            self._id = stored._id
         self._loaded = stored._loaded
         self._payload = stored._payload
         self._system = stored._system
+        self._ends = stored._ends
+        self.sent_on = self.sent_on or stored.sent_on
         if not self.cookie_changed:
             self._cookie_stored, self._cookie = stored._cookie_stored, None
 
