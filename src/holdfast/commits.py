@@ -16,17 +16,17 @@ from typing import Any
 from holdfast import lifecycle
 from holdfast.border import Border
 from holdfast.dual import Pause, Steps
-from holdfast.errors import RetriesExhausted, SessionConflict, SessionError, SessionGone
+from holdfast.errors import LockLost, RetriesExhausted, SessionConflict, SessionError
 from holdfast.events import Events, Happening
 from holdfast.lifecycle import Moved, Operation, Plan
+from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
-from holdfast.record import JSON, decode, encode
 from holdfast.session import Session
 from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.tombstone import TOMBSTONE, bury, found_in
 
-__all__ = ["Commits"]
+__all__ = ["MAX_TRIES", "Commits", "pause_before"]
 
 MAX_TRIES = 60
 #: How often a write is tried again at once. Then it waits a little, and ever longer up to LONGEST_PAUSE seconds.
@@ -40,9 +40,10 @@ TOMBSTONE_TTL = 60.0
 MOST_HOPS = 4
 
 
-def _pause(tries: int) -> Pause:
-    """Return how long to wait before the next try: a time that no two requests have in common."""
-    return Pause(random() * min(LONGEST_PAUSE, 0.001 * 2 ** (tries - QUICK_TRIES)))  # noqa: S311
+def pause_before(tries: int) -> Steps[None]:
+    """Wait before another try, ever longer: a time that no two requests have in common."""
+    if tries >= QUICK_TRIES:
+        yield Pause(random() * min(LONGEST_PAUSE, 0.001 * 2 ** min(tries - QUICK_TRIES, 10)))  # noqa: S311
 
 
 class Commits:
@@ -191,8 +192,7 @@ class Commits:
         for tries in range(MAX_TRIES):
             if tries:
                 self._events.count("retries")
-            if tries >= QUICK_TRIES:
-                yield _pause(tries)
+                yield from pause_before(tries)
             payload, ttl = current.payload, current.ttl
             if successor is not None:
                 payload, ttl = self._tombstone(sid, successor, plan)
@@ -229,6 +229,8 @@ class Commits:
         )
         if joined is None:
             return None
+        if session.fence and lock_in(joined.system).fence != session.fence:
+            raise LockLost
         mode = self._options.conflict
         if mode == "error" or (strict and joined.collisions):
             raise SessionConflict(joined.base, joined.mine, joined.theirs)
@@ -254,62 +256,3 @@ class Commits:
             sid = found.sid
             answer = self._border.call(store.load, sid)
         return None
-
-    def find(self, store: Any, session: Session) -> Steps[Session]:
-        """Return ``session`` as the store has it now. Raises SessionGone."""
-        if session._loaded is not None:
-            found = yield from self.fetch(store, session._loaded)
-            if found is not None:
-                return found
-        raise SessionGone("the store has no such session: it was ended, or never saved")
-
-    def pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
-        """Take ``key`` out of the stored record, so that of all who try one gets its value."""
-
-        def take(data: dict[str, JSON]) -> JSON:
-            return data.pop(key, default)
-
-        return (yield from self._at_once(store, session, take))
-
-    def incr(self, store: Any, session: Session, key: str, by: float) -> Steps[JSON]:
-        """Add ``by`` to ``key`` in the stored record."""
-
-        def count(data: dict[str, JSON]) -> JSON:
-            value = data.get(key, 0)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"session[{key!r}] is a {type(value).__name__}: incr() needs a number there")
-            data[key] = value + by
-            return data[key]
-
-        return (yield from self._at_once(store, session, count))
-
-    def _at_once(self, store: Any, session: Session, change: Callable[[dict[str, JSON]], JSON]) -> Steps[JSON]:
-        """Apply ``change`` to the stored record, and to the session here. Return what it returned there."""
-        session.writable()
-        if session._payload is None:
-            return session.apply(change)
-        for tries in range(MAX_TRIES):
-            if tries:
-                self._events.count("retries")
-            if tries >= QUICK_TRIES:
-                yield _pause(tries)
-            stored = yield from self.find(store, session)
-            session.rebase(stored, self.join)
-            contents = decode(stored._payload or b"")
-            if contents is None:
-                break
-            before = encode(contents)
-            result = change(contents.data)
-            payload = encode(contents)
-            if payload == before:
-                return result
-            ttl = lifecycle.lifetime(contents.cookie or {}, self._options, self._options.clock())
-            if not session.extends:
-                ttl = stored._ends - self._options.clock()
-            answer = yield from self._border.ask(store.replace, stored.sid(), payload, ttl, stored._payload)
-            if isinstance(answer, Replaced):
-                session._payload = payload
-                session.apply(change)
-                return result
-            self._events.count("conflicts")
-        raise RetriesExhausted(MAX_TRIES)

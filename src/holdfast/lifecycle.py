@@ -386,6 +386,8 @@ class Resolved(NamedTuple):
     base: dict[str, JSON]
     mine: dict[str, JSON]
     theirs: dict[str, JSON]
+    #: Their system fields.
+    system: dict[str, JSON]
 
 
 def resolve(plan: Plan, current: bytes, options: Options, *, own_cookie: bool, now: float) -> Resolved | None:
@@ -407,7 +409,7 @@ def resolve(plan: Plan, current: bytes, options: Options, *, own_cookie: bool, n
     system = mine.system if mine.system != base.system else theirs.system
     payload = encode(Contents(merged.data, cookie, system))
     resolved = msgspec.structs.replace(plan, payload=payload, expected=current, cookie=cookie)
-    return Resolved(resolved, merged.collisions, base.data, mine.data, theirs.data)
+    return Resolved(resolved, merged.collisions, base.data, mine.data, theirs.data, theirs.system)
 
 
 def insist(plan: Plan, current: bytes) -> Plan:

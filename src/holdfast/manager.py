@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any, TypeVar, Unpack
 
 from holdfast import dual, lifecycle, stores
+from holdfast.at_once import AtOnce
 from holdfast.border import Border
 from holdfast.coded import CodedStore
 from holdfast.commits import Commits
@@ -30,6 +31,7 @@ from holdfast.errors import (
 from holdfast.events import Events, Happening
 from holdfast.facts import Facts, RequestFacts
 from holdfast.lifecycle import Browser, Moved, Operation, Plan, State, Verdict
+from holdfast.locks import without_lock
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.proxy import is_secure, trust_in
 from holdfast.record import JSON
@@ -99,6 +101,7 @@ class Sessions:
         self._events = Events(self.options.secrets()[-1], self.options.on_event)
         self._border = Border(self._events)
         self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
+        self._at_once = AtOnce(self.options, self._border, self._events, self._commits)
         self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
         #: Whether a session that was left alone is touched, and that is all.
         self._only_touches = (
@@ -475,45 +478,46 @@ class Sessions:
             yield from self._commit(store, session, plan, strict)
         return not session.lost
 
-    def finish(self, session: Session) -> Any:
-        """Commit a transaction: like ``save``, but a key that somebody else changed too is not overwritten."""
-        return self._run_for(session, self._finish)
-
-    def _finish(self, store: Any, session: Session) -> Steps[None]:
-        if not (yield from self._save(store, session, True)):
-            raise SessionGone("the session was ended while the transaction ran; nothing was written")
-
     def reload(self, session: Session) -> Any:
         """Load the session again. See ``Session.reload``."""
-        return self._run_for(session, self._reload)
-
-    def _reload(self, store: Any, session: Session) -> Steps[None]:
-        session.become((yield from self._commits.find(store, session)))
+        return self._run_for(session, self._at_once.reload)
 
     def begin(self, session: Session) -> Any:
-        """Bring a session up to what is stored, keeping its changes. See ``Session.transaction``."""
-        return self._run_for(session, self._begin_transaction)
+        """Begin a transaction. See ``Session.transaction``."""
+        return self._run_for(session, self._at_once.begin)
 
-    def _begin_transaction(self, store: Any, session: Session) -> Steps[None]:
-        session.writable()
-        if session.lost:
-            raise SessionGone("the session was ended by another request")
-        if session._payload is not None:
-            session.rebase((yield from self._commits.find(store, session)), self._commits.join)
+    def finish(self, session: Session, kept: bool) -> Any:
+        """Commit a transaction: like ``save``, but a key that somebody else changed too is not overwritten."""
+        return self._run_for(session, self._finish, kept)
+
+    def _finish(self, store: Any, session: Session, kept: bool) -> Steps[None]:
+        if kept and not (yield from self._save(store, session, True)):
+            raise SessionGone("the session was ended while the transaction ran; nothing was written")
+
+    def lock(self, session: Session, ttl: float, wait: float) -> Any:
+        """Take the lock of a session. See ``Session.lock``."""
+        return self._run_for(session, self._at_once.lock, ttl, wait)
+
+    def unlock(self, session: Session, kept: bool) -> Any:
+        """Commit what was done under the lock, and give it back, in one step if that can be."""
+        return self._run_for(session, self._unlock, kept)
+
+    def _unlock(self, store: Any, session: Session, kept: bool) -> Steps[None]:
+        try:
+            if kept and not session.over:
+                session._system = without_lock(session._system)
+                if not (yield from self._save(store, session, False)):
+                    raise SessionGone("the session was ended while the lock was held; nothing was written")
+        finally:
+            yield from self._at_once.unlock(store, session)
 
     def pop_once(self, session: Session, key: str, default: JSON) -> Any:
         """Take a key out of the stored record. See ``Session.pop_once``."""
-        return self._run_for(session, self._pop_once, key, default)
+        return self._run_for(session, self._at_once.pop_once, key, default)
 
     def incr(self, session: Session, key: str, by: float) -> Any:
         """Add to a number in the stored record. See ``Session.incr``."""
-        return self._run_for(session, self._commits.incr, key, by)
-
-    def _pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
-        try:
-            return (yield from self._commits.pop_once(store, session, key, default))
-        except SessionGone:
-            return default
+        return self._run_for(session, self._at_once.incr, key, by)
 
 
 class Listing:

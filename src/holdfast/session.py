@@ -24,7 +24,7 @@ from holdfast.facts import Facts
 from holdfast.merge import Merged, merge
 from holdfast.record import JSON, Contents, decode, same
 
-__all__ = ["Backing", "Intent", "Session", "Transaction"]
+__all__ = ["Backing", "Block", "Intent", "Session"]
 
 #: Where flashed messages are kept: {category: [message, ...]}, as connect-flash of Node does.
 FLASH = "flash"
@@ -83,10 +83,16 @@ class Backing(Protocol):
         """Add ``by`` to ``key`` in the stored record."""
 
     def begin(self, session: Session) -> Any:
-        """Bring ``session`` up to what is stored, keeping the changes made here."""
+        """Bring ``session`` up to what is stored, keeping the changes made here, and return it."""
 
-    def finish(self, session: Session) -> Any:
-        """Commit ``session`` now, and refuse to overwrite a key that somebody else changed."""
+    def finish(self, session: Session, kept: bool) -> Any:
+        """Commit ``session`` now, if it is to be ``kept``, and refuse to overwrite a key that somebody else changed."""
+
+    def lock(self, session: Session, ttl: float, wait: float) -> Any:
+        """Take the lock of ``session``, and return the holder's number."""
+
+    def unlock(self, session: Session, kept: bool) -> Any:
+        """Commit ``session`` now, if it is to be ``kept``, and give the lock back."""
 
 
 #: The types of values that a handler cannot change in place.
@@ -129,6 +135,7 @@ class Session(dict[str, JSON]):
         "_told",
         "_touched",
         "_written",
+        "fence",
         "sent_on",
     )
 
@@ -158,6 +165,8 @@ class Session(dict[str, JSON]):
         self._grace = 0.0
         #: Whether the request came by an id that the session had before, and was sent on. It is not given the new one.
         self.sent_on = False
+        #: The number of the lock that this request holds, or 0.
+        self.fence = 0
         self._touched = False
         #: Whether the record has been renewed in this request already.
         self._renewed = False
@@ -406,7 +415,7 @@ class Session(dict[str, JSON]):
             raise TypeError(f"incr() adds a number, not a {type(by).__name__}")
         return self._backing.incr(self, key, by)
 
-    def transaction(self) -> Transaction:
+    def transaction(self) -> Block:
         """Return a block that sees the session as it is stored now, and commits at its end.
 
         ``async with session.transaction() as s:`` under asyncio, ``with`` elsewhere; ``s`` is this session, with what
@@ -414,7 +423,25 @@ class Session(dict[str, JSON]):
         if the session has been ended, and SessionConflict, with nothing written, if somebody else changed the same
         key while the block ran: then run it again.
         """
-        return Transaction(self)
+        return Block(self, lambda: self._backing.begin(self), lambda kept: self._backing.finish(self, kept))
+
+    def lock(self, *, ttl: float = 10, wait: float = 10) -> Block:
+        """Return a block that one request at a time may be in, of all that take the lock of this session.
+
+        ``async with session.lock() as fence:`` under asyncio, ``with`` elsewhere. Inside, the session is as it is
+        stored now, with what was changed here; at the end it is committed, and the lock given back. For those who want
+        strict order; without it changes are joined. A request that does not ask for the lock is not kept out.
+
+        ``ttl`` is for how many seconds the lock is held at most, so that one who dies with it keeps nobody out for
+        longer. ``wait`` is for how many seconds others are waited for; then SessionLocked is raised. Whoever comes
+        first when it is free has it. ``fence`` is a number larger than that of any holder before: give it to other
+        systems that you write to, so that they can refuse one who is late (a fencing token). Raises LockLost, with
+        nothing written, if somebody else got it because the time was over; SessionGone if the session was ended.
+        """
+        for name, value, least in (("ttl", ttl, 0.001), ("wait", wait, 0)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= 86_400:
+                raise ValueError(f"{name}={value!r}: give seconds, from {least} to 86400")
+        return Block(self, lambda: self._backing.lock(self, ttl, wait), lambda kept: self._backing.unlock(self, kept))
 
     # For the library ----------------------------------------------------------------------------------------------
 
@@ -469,6 +496,11 @@ class Session(dict[str, JSON]):
     def cookie_changed(self) -> bool:
         """Whether a handler changed an attribute of the cookie."""
         return self._cookie is not None and self._cookie.changed
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can be changed any more."""
+        return self._ended is not None
 
     @property
     def lost(self) -> bool:
@@ -675,45 +707,49 @@ class Session(dict[str, JSON]):
         dict.update(self, *args, **kwargs)
 
 
-class Transaction:
-    """A block of work on the session as it is stored now. See ``Session.transaction``."""
+class Block:
+    """A block of work on the session as it is stored now: ``with``, or ``async with`` under asyncio.
 
-    __slots__ = ("_before", "_session")
+    If the block raises, nothing is kept of what it changed.
+    """
 
-    def __init__(self, session: Session) -> None:
+    __slots__ = ("_before", "_begin", "_end", "_session")
+
+    def __init__(self, session: Session, begin: Callable[[], Any], end: Callable[[bool], Any]) -> None:
         self._session = session
+        self._begin = begin
+        self._end = end
         self._before: dict[str, JSON] = {}
 
-    def _begun(self) -> Session:
+    def _begun(self) -> None:
         self._before = deepcopy(self._session.copy())
-        return self._session
 
     def _undo(self) -> None:
         dict.clear(self._session)
         dict.update(self._session, self._before)
 
-    def __enter__(self) -> Session:
-        answer = self._session._backing.begin(self._session)
+    def __enter__(self) -> Any:
+        answer = self._begin()
         if hasattr(answer, "__await__"):
             answer.close()
-            raise SessionError("under asyncio a transaction has to wait for the store: write `async with`, not `with`")
-        return self._begun()
+            raise SessionError("under asyncio this has to wait for the store: write `async with`, not `with`")
+        self._begun()
+        return answer
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if kind is None:
-            self._session._backing.finish(self._session)
-        else:
+        if kind is not None:
             self._undo()
+        self._end(kind is None)
 
-    async def __aenter__(self) -> Session:
-        await self._session._backing.begin(self._session)
-        return self._begun()
+    async def __aenter__(self) -> Any:
+        answer = await self._begin()
+        self._begun()
+        return answer
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
-        if kind is None:
-            await self._session._backing.finish(self._session)
-        else:
+        if kind is not None:
             self._undo()
+        await self._end(kind is None)
 
 
 def of_slot(slot: object) -> Session | None:
