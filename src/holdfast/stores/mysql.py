@@ -2,7 +2,7 @@
 #
 # There are two drivers, PyMySQL for synchronous code and asyncmy for asyncio. Both keep to the DB-API, and hand on the
 # server's numbers of errors.
-"""Keep sessions in MySQL or MariaDB, in the table of Node's express-mysql-session."""
+"""Keep sessions in MySQL or MariaDB, in the table of Node's express-mysql-session or connect-session-knex."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pymysql.constants import CLIENT
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption, SessionError, UnserialisableValue
 from holdfast.stores import url as urls
-from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, LAST_MOMENT, NO_TABLE, REFUSED, fill_in
+from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, NO_TABLE, REFUSED, fill_in
 from holdfast.stores.pool import AsyncPool, Pool, is_silent
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.tables import PRUNE_EVERY, Rows, TableStore
@@ -41,6 +41,7 @@ class MysqlStore(TableStore):
     ``ssl_ca=/path``, which wants one of that authority. There are up to ``max_connections`` at a time for each process
     and event loop. If your application has an engine of SQLAlchemy, give that to ``SqlalchemyStore`` instead.
 
+    ``layout`` names the package of Node whose table it is: ``"express-mysql-session"`` or ``"connect-session-knex"``.
     ``timeout`` is the deadline of a call, in seconds; in synchronous code, of each answer of the server.
     ``prune_every`` is about how often, in seconds, expired rows are removed in the background; None leaves it to
     ``prune()``.
@@ -54,13 +55,12 @@ class MysqlStore(TableStore):
         OSError,
     )
 
-    last_moment = LAST_MOMENT
-
     def __init__(
         self,
         place: str,
         *,
         table: str = "sessions",
+        layout: str = "express-mysql-session",
         max_connections: int = 10,
         timeout: float = DEADLINE,
         prune_every: float | None = PRUNE_EVERY,
@@ -70,7 +70,7 @@ class MysqlStore(TableStore):
         if isinstance(max_connections, bool) or not isinstance(max_connections, int) or max_connections < 1:
             raise InvalidOption("max_connections", f"{max_connections!r} is no number from 1 on", "The default is 10.")
         self._max_connections = max_connections
-        self._statements, self._schema = fill_in(table)
+        self._statements, self._schema, self.last_moment = fill_in(layout, table)
         seconds = max(1, math.ceil(self._timeout))
         self._parameters = _parameters(place) | {
             "charset": "utf8mb4",
@@ -122,6 +122,8 @@ class MysqlStore(TableStore):
     def _refusal(self, error: Exception) -> str:
         if _code(error) in (1153, 1406):
             return "is larger than its column, or a packet, may be"
+        if _code(error) in (3140, 4025):
+            return "holds half a surrogate pair, or is nested too deep, for a column of type json. Make it longtext"
         return "holds characters that its column does not. Make its character set utf8mb4"
 
     def _now(self) -> int:
@@ -211,6 +213,7 @@ def from_url(url: str, clock: Callable[[], float]) -> MysqlStore:
     place, options = urls.split(
         url,
         table=str,
+        layout=str,
         max_connections=urls.whole_number,
         timeout=urls.number,
         prune_every=urls.number_or_none,

@@ -60,8 +60,8 @@ class SqlalchemyStore(TableStore):
     ``engine`` is an Engine, for synchronous code, ``async_engine`` an AsyncEngine, for asyncio, and there may be both,
     of one database: PostgreSQL, MySQL, MariaDB or SQLite.
 
-    ``table``, ``schema`` and ``time_zone`` are as in the store for that database: ``table`` is ``session`` in
-    PostgreSQL and ``sessions`` elsewhere, and the two others are for PostgreSQL alone.
+    ``layout``, ``table``, ``schema`` and ``time_zone`` are as in the store for that database, and the last two for
+    PostgreSQL alone. None: its default. In SQLite there is only connect-sqlite3's layout.
     ``timeout`` is the deadline of a call, in seconds. In synchronous code only the engine can keep it: give that
     its driver's time-outs, and a ``pool_timeout``.
     ``prune_every`` is about how often, in seconds, expired rows are removed in the background; None leaves it to
@@ -77,8 +77,9 @@ class SqlalchemyStore(TableStore):
         *,
         async_engine: Any = None,
         table: str | None = None,
+        layout: str | None = None,
         schema: str | None = None,
-        time_zone: str = "UTC",
+        time_zone: str | None = None,
         timeout: float = DEADLINE,
         prune_every: float | None = PRUNE_EVERY,
         clock: Callable[[], float] = time.time,
@@ -96,11 +97,10 @@ class SqlalchemyStore(TableStore):
             )
         self._engines = {False: engine, True: async_engine}
         self._dialect = (engine or async_engine).dialect.name
-        statements, schema_statements = _statements(self._dialect, table, schema, time_zone)
+        statements, schema_statements, last_moment = _statements(self._dialect, layout, table, schema, time_zone)
         self._statements = statements
         self._schema = schema_statements
-        if self._dialect in ("mysql", "mariadb"):
-            self.last_moment = mysql_table.LAST_MOMENT  # type: ignore[misc]  # The dialect is known only now.
+        self.last_moment = last_moment or self.last_moment
 
     def _connect(self) -> Any:
         engine = self._engines[self._asyncio]
@@ -140,18 +140,22 @@ class SqlalchemyStore(TableStore):
 
 
 def _statements(
-    dialect: str, table: str | None, schema: str | None, zone: str
-) -> tuple[dict[str, str], tuple[str, ...]]:
+    dialect: str, layout: str | None, table: str | None, schema: str | None, zone: str | None
+) -> tuple[dict[str, str], tuple[str, ...], float | None]:
+    """Return the statements, those that make the table, and the last moment that it can hold; None: any."""
+    last_moment = None
     if dialect != "postgresql" and schema is not None:
         raise InvalidOption("schema", f"{dialect} has none", "Leave it out.")
     if dialect == "postgresql":
-        statements = postgresql_table.fill_in(postgresql_table.STATEMENTS, table or "session", schema, zone)
-        parts = postgresql_table.fill_in(dict(enumerate(postgresql_table.SCHEMA)), table or "session", schema, zone)
-        definition = tuple(parts.values())
+        place = (layout or "connect-pg-simple", table, schema, zone)
+        statements = postgresql_table.fill_in(postgresql_table.STATEMENTS, *place)
+        definition = tuple(postgresql_table.fill_in(dict(enumerate(postgresql_table.SCHEMA)), *place).values())
     elif dialect in ("mysql", "mariadb"):
-        statements, one = mysql_table.fill_in(table or "sessions")
+        statements, one, last_moment = mysql_table.fill_in(layout or "express-mysql-session", table or "sessions")
         definition = (one.replace("%", "%%"),)
     elif dialect == "sqlite":
+        if layout not in (None, "connect-sqlite3"):
+            raise InvalidOption("layout", f"{layout!r} is none for SQLite here", "SqliteStore has the others.")
         name = table or "sessions"
         if not name.replace("_", "").isalnum() or not name.isascii():
             raise InvalidOption("table", f"{name!r} is no plain name", "Use letters, digits and underscores.")
@@ -160,7 +164,11 @@ def _statements(
         definition = tuple(statement.format(**words) for statement in _SQLITE_SCHEMA)
     else:
         raise InvalidOption("engine", f"its dialect is {dialect}", "PostgreSQL, MySQL, MariaDB and SQLite are known.")
-    return {verb: _named(statement) for verb, statement in statements.items()}, tuple(map(_named, definition))
+    return (
+        {verb: _named(statement) for verb, statement in statements.items()},
+        tuple(map(_named, definition)),
+        last_moment,
+    )
 
 
 def _named(statement: str) -> str:

@@ -21,7 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -117,7 +117,7 @@ class TableStore(ServerStore):
     """
 
     #: The last moment that the table can hold, in epoch seconds. The year 275760: JavaScript's last.
-    last_moment: ClassVar[float] = 8.64e12
+    last_moment: float = 8.64e12
 
     _statements: Mapping[str, str]
 
