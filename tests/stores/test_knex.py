@@ -191,7 +191,7 @@ def test_options_that_mean_nothing_are_refused() -> None:
 
 
 @pytest.fixture(params=["node", "us"])
-def beside(request: pytest.FixtureRequest, database: Database) -> Iterator[tuple[Node, Any]]:
+async def beside(request: pytest.FixtureRequest, database: Database) -> Any:
     """A site of Node and a store of ours, in a table that one of them has made."""
     store = database.store()
     if request.param == "us":
@@ -199,6 +199,7 @@ def beside(request: pytest.FixtureRequest, database: Database) -> Iterator[tuple
     with node_site("knex-store.js", database.client, database.url) as node:
         node.get(None)
         yield node, store
+    await store.asynchronous().close()
     store.close()
 
 
@@ -248,7 +249,7 @@ async def test_node_and_we_hand_a_session_to_and_fro(beside: tuple[Node, Any]) -
     assert "n" not in seen
 
 
-def test_half_a_surrogate_pair_is_kept_in_any_table_but_that_of_node_in_mariadb(
+async def test_half_a_surrogate_pair_is_kept_in_any_table_but_that_of_node_in_mariadb(
     database: Database, beside: tuple[Node, Any], request: pytest.FixtureRequest
 ) -> None:
     """There Node fails as well; it is told from an outage, and the remedy is named."""
