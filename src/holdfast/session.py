@@ -1,28 +1,25 @@
 # A session is a dict, because applications rely on that: json.dumps(session), isinstance, |=, copy.
 #
-#   1. Looking counts. Every way of reading sets `_accessed`, from which the Vary header follows. A serialiser written
-#      in C (orjson, msgspec) reads the dict without asking; `request.session` of Starlette calls `mark_accessed`.
-#   2. Writing needs no flag. Changes are found at commit, by comparing bytes (record.py). That is spared where there
-#      can be none: `_written` says whether the session was written to since it was last stored, and `_exposed`
-#      whether somebody outside holds a value of it that can be changed in place.
-#   3. Intents (regenerate, destroy, touch, login, logout) change this object only. Their I/O is the commit's.
-#   4. Only save, reload, pop_once and transaction do I/O at once; under asyncio they are awaitable.
-#   5. The repr shows no data, for it ends in logs.
+#   1. Every way of looking and of writing is noted (watched.py); changes are found at commit, by comparing bytes.
+#   2. Intents (regenerate, destroy, touch, login, logout) change this object only. Their I/O is the commit's.
+#   3. Only save, reload, pop_once, incr, transaction and lock do I/O at once; under asyncio they are awaitable.
+#   4. The repr shows no data, for it ends in logs.
 """The session: what a handler reads and writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from enum import Enum
 from math import isfinite
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, Protocol
 
 from holdfast.attributes import SessionCookie, iso
 from holdfast.errors import SessionEnded, SessionError
 from holdfast.facts import Facts
 from holdfast.merge import Merged, merge
 from holdfast.record import JSON, Contents, decode, same
+from holdfast.watched import Watched
 
 __all__ = ["Backing", "Block", "Intent", "Session"]
 
@@ -95,11 +92,7 @@ class Backing(Protocol):
         """Commit ``session`` now, if it is to be ``kept``, and give the lock back."""
 
 
-#: The types of values that a handler cannot change in place.
-_UNCHANGEABLE = frozenset({str, int, bool, float, type(None)})
-
-
-class Session(dict[str, JSON]):
+class Session(Watched):
     """What a handler reads and writes: a dict that is remembered, plus ``id``, ``cookie`` and its intents.
 
     Values are what JSON can hold. A change at any depth is noticed: ``session["cart"]["items"].append(x)``. Changes
@@ -109,14 +102,12 @@ class Session(dict[str, JSON]):
     """
 
     __slots__ = (
-        "_accessed",
         "_autosave",
         "_backing",
         "_cookie",
         "_cookie_stored",
         "_ended",
         "_ends",
-        "_exposed",
         "_extends",
         "_facts",
         "_grace",
@@ -134,7 +125,6 @@ class Session(dict[str, JSON]):
         "_system",
         "_told",
         "_touched",
-        "_written",
         "fence",
         "sent_on",
     )
@@ -148,7 +138,7 @@ class Session(dict[str, JSON]):
         cookie: dict[str, JSON] | None = None,
         system: dict[str, JSON] | None = None,
     ) -> None:
-        dict.__init__(self, data)
+        super().__init__(data)
         self._backing = backing
         self._id = sid
         #: The sid under which the store has a record, or None if it has none.
@@ -185,7 +175,6 @@ class Session(dict[str, JSON]):
         self._extends: bool | None = None
         #: The store of this request, where the session travels in the cookie.
         self._pocket: Any = None
-        self._accessed = self._written = self._exposed = False
         #: Whether the program was told, by an exception, that the session as it is cannot be committed. The response
         #: that it gives to that, an error page perhaps, does not meet the same exception again.
         self._told = False
@@ -578,133 +567,6 @@ class Session(dict[str, JSON]):
         if self._ended is None:
             self._ended = reason
         self._facts = None
-
-    # Every way of looking -----------------------------------------------------------------------------------------
-
-    def __getitem__(self, key: str) -> JSON:
-        if not self._accessed:
-            self.mark_accessed()
-        value = dict.__getitem__(self, key)
-        if value.__class__ not in _UNCHANGEABLE:
-            self._exposed = True
-        return value
-
-    def get(self, key: str, default: JSON = None) -> JSON:
-        if not self._accessed:
-            self.mark_accessed()
-        value = dict.get(self, key, default)
-        if value.__class__ not in _UNCHANGEABLE:
-            self._exposed = True
-        return value
-
-    def __contains__(self, key: object) -> bool:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__contains__(self, key)
-
-    def __len__(self) -> int:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__len__(self)
-
-    def __iter__(self) -> Iterator[str]:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__iter__(self)
-
-    def __reversed__(self) -> Iterator[str]:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__reversed__(self)
-
-    def __eq__(self, other: object) -> bool:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__ne__(self, other)
-
-    __hash__ = None
-
-    def __or__(self, other: Any) -> Any:
-        return self.copy() | other
-
-    def __ror__(self, other: Any) -> Any:
-        return other | self.copy()
-
-    def keys(self) -> KeysView[str]:  # type: ignore[override]
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.keys(self)
-
-    def values(self) -> ValuesView[JSON]:  # type: ignore[override]
-        if not self._accessed:
-            self.mark_accessed()
-        self._exposed = True
-        return dict.values(self)
-
-    def items(self) -> ItemsView[str, JSON]:  # type: ignore[override]
-        if not self._accessed:
-            self.mark_accessed()
-        self._exposed = True
-        return dict.items(self)
-
-    def copy(self) -> dict[str, JSON]:
-        """Return the data as a plain dict: the top level is a copy, what is nested is shared."""
-        if not self._accessed:
-            self.mark_accessed()
-        self._exposed = True
-        return dict(dict.items(self))
-
-    __copy__ = copy
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # deepcopy and pickle get the data, not the live session.
-        return (dict, (self.copy(),))
-
-    # Every way of writing -----------------------------------------------------------------------------------------
-
-    def __setitem__(self, key: str, value: JSON) -> None:
-        self.writable()
-        if value.__class__ not in _UNCHANGEABLE:
-            self._exposed = True
-        dict.__setitem__(self, key, value)
-
-    def __delitem__(self, key: str) -> None:
-        self.writable()
-        dict.__delitem__(self, key)
-
-    def __ior__(self, other: Any) -> Session:  # type: ignore[override]
-        self.writable()
-        self._exposed = True
-        dict.update(self, other)
-        return self
-
-    def clear(self) -> None:
-        """Remove all data; the session itself goes on."""
-        self.writable()
-        dict.clear(self)
-
-    def pop(self, key: str, *default: JSON) -> JSON:
-        self.writable()
-        return dict.pop(self, key, *default)
-
-    def popitem(self) -> tuple[str, JSON]:
-        self.writable()
-        return dict.popitem(self)
-
-    def setdefault(self, key: str, default: JSON = None) -> JSON:
-        self.writable()
-        self._exposed = True
-        return dict.setdefault(self, key, default)
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        self.writable()
-        self._exposed = True
-        dict.update(self, *args, **kwargs)
 
 
 class Block:
