@@ -541,7 +541,7 @@ async def test_destroy_removes_the_record_and_expires_the_cookie(site: Site) -> 
     """With the attributes that the cookie was set with, or browsers would keep it."""
     await site.do(put(a=1))
     response = await site.do(lambda session: session.logout())
-    assert site.store.calls == ["load", "delete"]
+    assert site.store.calls == ["load", "replace", "delete"]
     assert response.cookie == (
         "connect.sid=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; SameSite=Lax"
     )
@@ -1845,3 +1845,65 @@ def test_waiting_in_synchronous_code(clock: Clock) -> None:
     sessions.commit_sync(session)
     opened = sessions.open(session.id)
     assert opened == {"n": 1, "theirs": 8, "mine": 1}
+
+
+# Touched only now and then --------------------------------------------------------------------------------------------
+
+
+async def test_a_session_is_touched_when_it_has_lost_some_of_its_life(site: Site) -> None:
+    """connect-mongo's touchAfter, for every store: most requests of a visitor who looks around cost one round trip."""
+    site = Site(type(site.store), touch_after=60, ttl=1000)
+    await site.do(lambda session: session.update(n=1))
+    seen = []
+    for _ in range(14):
+        site.clock.advance(5)
+        await site.do(dict)
+        seen.append(list(site.store.calls))
+    assert seen[:11] == [["load"]] * 11
+    assert seen[11:].count(["load", "touch"]) == 1
+    (record,) = [record for _, record in site.store.all()]
+    assert record.expires_at - site.clock() > 985
+
+
+async def test_a_session_is_touched_in_half_of_its_life_at_the_latest() -> None:
+    """However long touch_after is, somebody who comes back in time stays logged in."""
+    site = Site(touch_after=3600, cookie=CookieOptions(max_age=100))
+    await site.do(lambda session: session.update(n=1))
+    for _ in range(10):
+        site.clock.advance(49)
+        assert (await site.do(dict)).body == b"{'n': 1}"
+
+
+async def test_a_change_is_written_and_extends_whatever_touch_after_says() -> None:
+    site = Site(touch_after=60, ttl=1000)
+    await site.do(lambda session: session.update(n=1))
+    site.clock.advance(1)
+    await site.do(lambda session: session.update(n=2))
+    assert site.store.calls == ["load", "replace"]
+    (record,) = [record for _, record in site.store.all()]
+    assert record.expires_at == site.clock() + 1000
+
+
+async def test_no_cookie_promises_a_life_that_the_record_has_not() -> None:
+    site = Site(touch_after=60, rolling=True, cookie=CookieOptions(max_age=1000))
+    await site.do(lambda session: session.update(n=1))
+    site.clock.advance(1)
+    response = await site.do()
+    assert (response.cookie, site.store.calls) == (None, ["load"])
+    site.clock.advance(66)
+    response = await site.do()
+    assert response.cookie is not None
+    assert site.store.calls == ["load", "touch"]
+
+
+async def test_sessions_that_began_together_are_touched_one_after_the_other() -> None:
+    site = Site(touch_after=100, ttl=1000)
+    visitors = [Browser(None) for _ in range(40)]
+    for visitor in visitors:
+        await site.do(lambda session: session.update(n=1), visitor)
+    site.clock.advance(105)
+    due = 0
+    for visitor in visitors:
+        await site.do(dict, visitor)
+        due += "touch" in site.store.calls
+    assert 0 < due < 40

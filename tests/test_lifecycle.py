@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from holdfast import CookieOptions, lifecycle
-from holdfast.lifecycle import OPTIONS, RULES, Browser, Operation, Rule, State, Verdict
+from holdfast.lifecycle import OPTIONS, RULES, Browser, Moved, Operation, Rule, State, Verdict
 from holdfast.options import Options
 from holdfast.stores.base import Record
+from holdfast.tombstone import TOMBSTONE, bury
 from tests.conftest import SECRET
 
 WORDS = {
@@ -59,12 +60,19 @@ def test_each_option_changes_its_row_and_no_other(
         (Record(b"{}", 99.9), Verdict.EXPIRED),
         (Record(b"{}", 100.0), Verdict.EXPIRED),
         (Record(b"no", 101.0), Verdict.CORRUPT),
-        (Record(b'{"holdfast":{"rotated":true}}', 101.0), Verdict.UNKNOWN),
+        (Record(TOMBSTONE, 101.0), Verdict.UNKNOWN),
+        (Record(bury("sid", "new"), 101.0), Verdict.UNKNOWN),
+        (Record(bury("sid", "new", 99.9), 101.0), Verdict.REPLAYED),
+        (Record(bury("sid", "new", 100.0), 101.0), Verdict.REPLAYED),
     ],
 )
 def test_what_is_no_session(record: Record | None, verdict: Verdict) -> None:
     """Absent, over, unreadable, or dead by rotation."""
-    assert lifecycle.examine(record, 100.0) is verdict
+    assert lifecycle.examine("sid", record, 100.0) is verdict
+
+
+def test_what_goes_on_under_another_id() -> None:
+    assert lifecycle.examine("sid", Record(bury("sid", "new", 100.1), 101.0), 100.0) == Moved("new")
 
 
 @pytest.mark.parametrize(

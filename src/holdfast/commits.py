@@ -16,30 +16,34 @@ from typing import Any
 from holdfast import lifecycle
 from holdfast.border import Border
 from holdfast.dual import Pause, Steps
-from holdfast.errors import RetriesExhausted, SessionConflict, SessionError, SessionGone
+from holdfast.errors import LockLost, RetriesExhausted, SessionConflict, SessionError
 from holdfast.events import Events, Happening
-from holdfast.lifecycle import Operation, Plan
+from holdfast.lifecycle import Moved, Operation, Plan
+from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
-from holdfast.record import JSON, decode, encode
 from holdfast.session import Session
 from holdfast.stores.base import Conflict, Missing, Replaced
+from holdfast.tombstone import TOMBSTONE, bury, found_in
 
-__all__ = ["Commits"]
+__all__ = ["MAX_TRIES", "Commits", "pause_before"]
 
 MAX_TRIES = 60
 #: How often a write is tried again at once. Then it waits a little, and ever longer up to LONGEST_PAUSE seconds.
 QUICK_TRIES = 4
 LONGEST_PAUSE = 0.05
 
-#: What stands in the place of a record between the moment its id dies and its removal.
-TOMBSTONE = b'{"cookie":{"originalMaxAge":null,"expires":null},"holdfast":{"rotated":true}}'
+#: How long a tombstone stands at least: longer than a request is in flight.
 TOMBSTONE_TTL = 60.0
 
+#: How many times in a row a request that comes by an old id is sent on.
+MOST_HOPS = 4
 
-def _pause(tries: int) -> Pause:
-    """Return how long to wait before the next try: a time that no two requests have in common."""
-    return Pause(random() * min(LONGEST_PAUSE, 0.001 * 2 ** (tries - QUICK_TRIES)))  # noqa: S311
+
+def pause_before(tries: int) -> Steps[None]:
+    """Wait before another try, ever longer: a time that no two requests have in common."""
+    if tries >= QUICK_TRIES:
+        yield Pause(random() * min(LONGEST_PAUSE, 0.001 * 2 ** min(tries - QUICK_TRIES, 10)))  # noqa: S311
 
 
 class Commits:
@@ -51,7 +55,7 @@ class Commits:
         border: Border,
         events: Events,
         make_id: Callable[[Session], Steps[str]],
-        examine: Callable[[str, Any], Session | None],
+        examine: Callable[[str, Any], Session | Moved | None],
     ) -> None:
         self._options = options
         self._border = border
@@ -90,23 +94,50 @@ class Commits:
         return None
 
     def _create(self, store: Any, session: Session, plan: Plan) -> Steps[Plan]:
+        sid = yield from self._add(store, session, plan)
+        self._events.tell(Happening.CREATED, sid)
+        session.stored_as(sid, plan.payload, plan.cookie, plan.ttl)
+        return plan
+
+    def _add(self, store: Any, session: Session, plan: Plan) -> Steps[str]:
+        """Store the plan's payload under an id of its own, and return that."""
         for _ in range(3):
             if session._id is None:
                 session._id = yield from self._make_id(session)
             if (yield from self._border.ask(store.create, session._id, plan.payload, plan.ttl)):
-                self._events.tell(Happening.CREATED, session._id)
-                session.stored_as(session._id, plan.payload, plan.cookie, plan.ttl)
-                return plan
+                return session._id
             session._id = None
         raise SessionError("genid returned ids that are in use already; it must return a new one each time")
 
     def _delete(self, store: Any, session: Session, plan: Plan) -> Steps[Plan | None]:
         if not plan.sid:
             return None
-        there = yield from self._border.ask(store.delete, plan.sid)
+        there = yield from self.end(store, plan.sid, session._payload or b"")
         session._loaded = None
         self._events.tell(Happening.DESTROYED, plan.sid)
         return plan if there else None
+
+    def end(self, store: Any, sid: str, payload: bytes = b"") -> Steps[bool]:
+        """End the session that has the id ``sid``, or had it until just now. Return whether there was one.
+
+        ``payload`` is what the record is thought to hold.
+        """
+        # Another request may be at work on giving the session a new id. So the record is not just deleted: it is
+        # replaced in one step by a tombstone, which that request will find, or tells that it was first, and where to.
+        for _ in range(MAX_TRIES):
+            answer = yield from self._border.ask(store.replace, sid, TOMBSTONE, TOMBSTONE_TTL, payload)
+            if isinstance(answer, Missing):
+                return False
+            if isinstance(answer, Replaced):
+                break
+            stone = found_in(sid, answer.current)
+            if stone is None:
+                payload = answer.current
+            elif stone.successor:
+                sid, payload = stone.successor, b""
+            else:
+                return False
+        return bool((yield from self._border.ask(store.delete, sid)))
 
     def _replace(self, store: Any, session: Session, plan: Plan, strict: bool) -> Steps[Plan | None]:
         written = yield from self._swap(store, session, plan, plan.sid, strict)
@@ -117,49 +148,76 @@ class Commits:
         if written is plan:
             session.stored_as(plan.sid, plan.payload, plan.cookie, plan.ttl)
         else:
-            session.adopt(plan.sid, written.payload, written.ttl)
-        self._events.tell(Happening.SAVED, plan.sid)
+            session.sent_on = session.sent_on or written.sid != plan.sid
+            session.adopt(written.sid, written.payload, written.ttl)
+        self._events.tell(Happening.SAVED, written.sid)
         return written
 
     def _rotate(self, store: Any, session: Session, plan: Plan, old_sid: str) -> Steps[Plan | None]:
-        # Data that lives on is taken over from the old record in one atomic step, which also kills the old id: what
-        # others wrote before it is kept, what they write after it meets a tombstone and is dropped. If this process
-        # dies between the steps, the visitor is logged out; never is one session alive under two ids.
-        if plan.kept:
-            taken = yield from self._swap(store, session, plan, old_sid, False, TOMBSTONE)
+        if not plan.kept and not plan.grace:
+            yield from self.end(store, old_sid, plan.expected)
+            created = yield from self._create(store, session, plan)
+            self._events.tell(Happening.ROTATED, old_sid)
+            return created
+        # First the new record, of which nobody knows yet. Then one atomic step kills the old id and says where the
+        # session goes on: what others wrote before it is kept, what they write after it meets the tombstone. If this
+        # process dies in between, the session goes on under its old id.
+        new_sid = yield from self._add(store, session, plan)
+        taken = None
+        try:
+            taken = yield from self._swap(store, session, plan, old_sid, False, new_sid)
+        finally:
             if taken is None:
-                return self.gone(session, plan)
-            plan = taken
-            yield from self._create(store, session, plan)
-            yield from self._border.ask(store.delete, old_sid)
-            session.adopt(session.sid(), plan.payload, plan.ttl)
-        else:
-            yield from self._border.ask(store.delete, old_sid)
-            yield from self._create(store, session, plan)
+                yield from self._border.ask(store.delete, new_sid)
+        if taken is not None and not plan.grace:
+            yield from self._border.ask(store.delete, taken.old_sid)
+        if taken is not None and taken.payload != plan.payload:
+            late = lifecycle.afterwards(taken, new_sid, plan.payload)
+            taken = yield from self._swap(store, session, late, new_sid, False)
+        if taken is None:
+            return self.gone(session, plan)
+        session.adopt(new_sid, taken.payload, taken.ttl)
+        self._events.tell(Happening.CREATED, new_sid)
         self._events.tell(Happening.ROTATED, old_sid)
-        return plan
+        return taken
 
     def _swap(
-        self, store: Any, session: Session, plan: Plan, sid: str, strict: bool, tombstone: bytes | None = None
+        self, store: Any, session: Session, plan: Plan, sid: str, strict: bool, successor: str | None = None
     ) -> Steps[Plan | None]:
-        """Put the plan's payload, or a tombstone, in the place of the record ``sid``.
+        """Put the plan's payload, or a tombstone that names the ``successor``, in the place of the record ``sid``.
 
         Return the plan as it was written, joined with what others changed, or None if there is no such session.
         """
         current = plan
         for tries in range(MAX_TRIES):
-            if tries >= QUICK_TRIES:
-                yield _pause(tries)
-            payload, ttl = (current.payload, current.ttl) if tombstone is None else (tombstone, TOMBSTONE_TTL)
+            if tries:
+                self._events.count("retries")
+                yield from pause_before(tries)
+            payload, ttl = current.payload, current.ttl
+            if successor is not None:
+                payload, ttl = self._tombstone(sid, successor, plan)
             answer = yield from self._border.ask(store.replace, sid, payload, ttl, current.expected)
             if isinstance(answer, Replaced):
-                return current
+                return current if sid in (plan.sid, plan.old_sid) else lifecycle.moved(current, sid)
+            if isinstance(answer, Missing):
+                return None
+            self._events.count("conflicts")
+            stone = found_in(sid, answer.current)
+            if stone is not None and stone.sends_on(self._options.clock()):
+                sid = stone.successor
+                continue
             # Each time anew from the plan as it was: what others changed in between is no change of ours.
-            joined = None if isinstance(answer, Missing) else self._join(session, plan, answer, strict)
+            joined = None if stone is not None else self._join(session, plan, answer, strict)
             if joined is None:
                 return None
             current = joined
         raise RetriesExhausted(MAX_TRIES)
+
+    def _tombstone(self, sid: str, successor: str, plan: Plan) -> tuple[bytes, float]:
+        if not plan.grace:
+            return bury(sid, successor), TOMBSTONE_TTL
+        # It stands for as long as the session could have lived, so that a stolen token is recognised when it is used.
+        return bury(sid, successor, self._options.clock() + plan.grace), max(plan.ttl, plan.grace + TOMBSTONE_TTL)
 
     def _join(self, session: Session, plan: Plan, answer: Conflict, strict: bool) -> Plan | None:
         joined = lifecycle.resolve(
@@ -171,6 +229,8 @@ class Commits:
         )
         if joined is None:
             return None
+        if session.fence and lock_in(joined.system).fence != session.fence:
+            raise LockLost
         mode = self._options.conflict
         if mode == "error" or (strict and joined.collisions):
             raise SessionConflict(joined.base, joined.mine, joined.theirs)
@@ -181,59 +241,18 @@ class Commits:
             self._events.tell(Happening.COLLIDED, plan.sid, "one key was changed by two requests; the later one won")
         return joined.plan
 
-    def find(self, store: Any, session: Session) -> Steps[Session]:
-        """Return ``session`` as the store has it now. Raises SessionGone."""
-        if session._loaded is not None:
-            record = yield from self._border.ask(store.load, session._loaded)
-            found = self._examine(session._loaded, record)
-            if found is not None:
+    def fetch(self, store: Any, sid: str, *answers: Any) -> Steps[Session | None]:
+        """Return the session that ``sid`` names, under the id that it has now, or None.
+
+        ``answers`` holds what the store gave for it, if it was asked already.
+        """
+        answer = answers[0] if answers else self._border.call(store.load, sid)
+        for hop in range(MOST_HOPS):
+            found = self._examine(sid, (yield from self._border.wait(answer)))
+            if not isinstance(found, Moved):
+                if hop and found is not None:
+                    found.sent_on = True
                 return found
-        raise SessionGone("the store has no such session: it was ended, or never saved")
-
-    def pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
-        """Take ``key`` out of the stored record, so that of all who try one gets its value."""
-
-        def take(data: dict[str, JSON]) -> JSON:
-            return data.pop(key, default)
-
-        return (yield from self._at_once(store, session, take))
-
-    def incr(self, store: Any, session: Session, key: str, by: float) -> Steps[JSON]:
-        """Add ``by`` to ``key`` in the stored record."""
-
-        def count(data: dict[str, JSON]) -> JSON:
-            value = data.get(key, 0)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"session[{key!r}] is a {type(value).__name__}: incr() needs a number there")
-            data[key] = value + by
-            return data[key]
-
-        return (yield from self._at_once(store, session, count))
-
-    def _at_once(self, store: Any, session: Session, change: Callable[[dict[str, JSON]], JSON]) -> Steps[JSON]:
-        """Apply ``change`` to the stored record, and to the session here. Return what it returned there."""
-        session.writable()
-        if session._payload is None:
-            return session.apply(change)
-        for tries in range(MAX_TRIES):
-            if tries >= QUICK_TRIES:
-                yield _pause(tries)
-            stored = yield from self.find(store, session)
-            session.rebase(stored, self.join)
-            contents = decode(stored._payload or b"")
-            if contents is None:
-                break
-            before = encode(contents)
-            result = change(contents.data)
-            payload = encode(contents)
-            if payload == before:
-                return result
-            ttl = lifecycle.lifetime(contents.cookie or {}, self._options, self._options.clock())
-            if not session.extends:
-                ttl = stored._ends - self._options.clock()
-            answer = yield from self._border.ask(store.replace, stored.sid(), payload, ttl, stored._payload)
-            if isinstance(answer, Replaced):
-                session._payload = payload
-                session.apply(change)
-                return result
-        raise RetriesExhausted(MAX_TRIES)
+            sid = found.sid
+            answer = self._border.call(store.load, sid)
+        return None

@@ -1,7 +1,7 @@
 # One tree. Each class says whose fault it is:
 #   CookieTooLarge, InvalidOption, MissingExtra, MissingMiddleware, NotLoaded, SessionEnded, UnserialisableValue
 #                                                                                    the program's
-#   RetriesExhausted, SessionConflict, SessionGone                                   nobody's: two requests met
+#   LockLost, RetriesExhausted, SessionConflict, SessionGone, SessionLocked          nobody's: two requests met
 #   StoreUnavailable                                                                 the world's
 # A hostile or stale browser never causes any of them: it gets an event and a fresh session.
 #
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 __all__ = [
     "CookieTooLarge",
     "InvalidOption",
+    "LockLost",
     "MissingExtra",
     "MissingMiddleware",
     "NotLoaded",
@@ -23,6 +24,7 @@ __all__ = [
     "SessionEnded",
     "SessionError",
     "SessionGone",
+    "SessionLocked",
     "StoreUnavailable",
     "UnserialisableValue",
 ]
@@ -123,6 +125,25 @@ class RetriesExhausted(SessionError):
 
     def __init__(self, tries: int) -> None:
         super().__init__(f"the session was changed by others {tries} times in a row; nothing was written")
+
+
+class SessionLocked(SessionError):
+    """Tells the program that others held the lock of the session for as long as this request was willing to wait."""
+
+    def __init__(self, waited: float) -> None:
+        super().__init__(f"others hold the lock of this session; waited {waited:g} seconds for it")
+
+
+class LockLost(SessionError):
+    """Tells the program that it held the lock of the session for too long, and another request has it now.
+
+    Nothing has been written. ``lock(ttl=...)`` says how long it is held at most.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the lock of this session was held for longer than its ttl, and passed on; nothing was written"
+        )
 
 
 class SessionGone(SessionError):

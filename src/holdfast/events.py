@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 
@@ -29,6 +31,7 @@ class Happening(Enum):
     REVOKED = "revoked", logging.INFO
     UNKNOWN_ID = "unknown_id", logging.DEBUG
     BAD_SIGNATURE = "bad_signature", logging.DEBUG
+    REPLAYED = "replayed", logging.WARNING
     AMBIGUOUS = "ambiguous_cookies", logging.WARNING
     CORRUPT = "corrupt_record", logging.WARNING
     DROPPED = "changes_dropped", logging.INFO
@@ -53,16 +56,29 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Events:
-    """Tells the log and the user's hook."""
+    """Counts what happens, and tells the log and the user's hook."""
 
-    __slots__ = ("_hook", "_key")
+    __slots__ = ("_counts", "_hook", "_key", "_lock")
 
     def __init__(self, key: bytes, hook: Callable[[Event], None] | None) -> None:
         self._key = hashlib.sha256(b"holdfast events" + key).digest()
         self._hook = hook
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each thing has happened in this process."""
+        with self._lock:
+            return dict(self._counts)
+
+    def count(self, name: str) -> None:
+        """Note that something happened that is worth a number, and no words."""
+        with self._lock:
+            self._counts[name] += 1
 
     def tell(self, happening: Happening, sid: str | None = None, detail: str = "") -> None:
         """Report that ``happening`` befell the session ``sid``. A hook that raises is logged, and changes nothing."""
+        self.count(happening.label)
         heard = logger.isEnabledFor(happening.level)
         if not heard and self._hook is None:
             return

@@ -1,11 +1,18 @@
-# What kruptein makes of a session, in base64: a DER SEQUENCE of six OCTET STRINGs,
+# What kruptein 3 makes of a session, in base64: a DER SEQUENCE of six OCTET STRINGs,
 #
 #     ciphertext (base64 text) | hmac (base64 text) | iv (12) | salt (128) | tag (16) | additional data (base64 text)
 #
 # The key is PBKDF2-SHA512 of the secret and the salt: 15,000 rounds and an hmac of the ciphertext in version 3.0
-# (connect-mongo 6), 20,000 rounds and an hmac of ciphertext, salt and iv in 3.1 (connect-memcached 3). Ten milliseconds
-# each, so a site should not stay here: with a codec of ours in front, what is written next is sealed by that.
-"""Read the records that connect-mongo and connect-memcached have encrypted with kruptein."""
+# (connect-mongo 6), 20,000 rounds and an hmac of ciphertext, salt and iv in 3.1 (connect-memcached 3).
+#
+# Version 2 (session-file-store 1.5) makes the same six of it, in a JSON object: text stands there as its bytes in
+# Latin-1, and bytes as Node's Buffer has them in JSON. The key is scrypt's.
+#
+#     {"hmac":"...","ct":"...","iv":{"type":"Buffer","data":[...]},"salt":{...},"aad":"...","at":{...}}
+#
+# A key takes ten milliseconds, and fifty with scrypt. So a site should not stay here: with a codec of ours in front,
+# what is written next is sealed by that.
+"""Read the records that connect-mongo, connect-memcached and session-file-store have encrypted with kruptein."""
 
 from __future__ import annotations
 
@@ -21,10 +28,12 @@ from holdfast.errors import MissingExtra, SessionError
 __all__ = ["Kruptein"]
 
 _VERSIONS = ((15_000, False), (20_000, True))
+#: Instead of a number of rounds.
+_SCRYPT = 0
 
 
 class Kruptein:
-    """Reads what kruptein 3 has encrypted with ``secret``; cannot write. Give it behind the codec that writes.
+    """Reads what kruptein 2 or 3 has encrypted with ``secret``; cannot write. Give it behind the codec that writes.
 
     ``Sessions(..., codec=[Encrypted(key), Kruptein(secret_of_node)])`` takes over the sessions of a Node site, one by
     one, as they are written. Needs the extra ``encryption``.
@@ -40,18 +49,24 @@ class Kruptein:
         self._cipher: Any = AESGCM
         # A record is read several times before it is written, and its key is dear.
         self._key = lru_cache(256)(
-            lambda salt, rounds: hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, rounds, 32)
+            lambda salt, rounds: (
+                hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, rounds, 32)
+                if rounds
+                else hashlib.scrypt(secret.encode(), salt=salt, n=16384, r=8, p=1, dklen=32)
+            )
         )
 
     def encode(self, payload: bytes, sid: str) -> bytes:
         raise SessionError("the codec Kruptein only reads: give another one in front of it")
 
     def decode(self, stored: bytes, sid: str) -> bytes | None:
-        # connect-memcached stores the text itself, connect-mongo as a JSON string where it does not know better.
-        text = stored[1:-1] if stored[:1] == b'"' == stored[-1:] else stored
-        if not text.startswith(b"MI"):
+        if stored[:1] not in (b'"', b"M", b"{"):
             return None
         try:
+            # Some stores hold the text itself, others a JSON string.
+            text = json.loads(stored).encode() if stored[:1] == b'"' else stored
+            if text.startswith(b"{"):
+                return self._open_object(json.loads(text))
             parts = _octet_strings(b64decode(text, validate=True))
             return None if parts is None else self._open(*parts)
         except Exception:
@@ -65,6 +80,22 @@ class Kruptein:
                 opened = self._cipher(key).decrypt(iv, b64decode(text) + tag, b64decode(more))
                 return _unwrapped(opened)
         return None
+
+    def _open_object(self, parts: dict[str, Any]) -> bytes | None:
+        iv, salt, tag = (bytes([*parts[name]["data"]]) for name in ("iv", "salt", "at"))
+        text, mac, more = (parts[name].encode("latin-1") for name in ("ct", "hmac", "aad"))
+        key = self._key(salt, _SCRYPT)
+        if not hmac.compare_digest(hmac.digest(key, parts["ct"].encode(), "sha512"), mac):
+            return None
+        opened = _unwrapped(self._cipher(key).decrypt(iv, text + tag, more))
+        return None if opened is None else _without_last_access(opened)
+
+
+def _without_last_access(text: bytes) -> bytes:
+    """Return a session without what session-file-store puts into it, as the file store does with those in clear."""
+    session = json.loads(text)
+    session.pop("__lastAccess", None)
+    return json.dumps(session, separators=(",", ":")).encode()
 
 
 def _as_node_does(raw: bytes) -> str:

@@ -23,7 +23,8 @@
 #
 # Two options that a handler may overrule for its request: autosave=False creates and replaces only where save() asks
 # for it, and carries intents out all the same; a request that `extends` nothing touches no record and renews no cookie,
-# and what it changed ends when it would have ended.
+# and what it changed ends when it would have ended. With touch_after, a request finds a session that has lost less of
+# its life than that, and extends nothing either.
 #
 # And three rules that no option changes:
 #   1. A cookie leaves only after the store has confirmed what it promises.
@@ -47,20 +48,25 @@ from holdfast.options import CookieOptions, Options
 from holdfast.record import JSON, Contents, decode, encode
 from holdfast.session import Intent, Session
 from holdfast.stores.base import Record
+from holdfast.tombstone import tombstone_of
 
 __all__ = [
     "OPTIONS",
     "RULES",
     "Browser",
+    "Moved",
     "Operation",
     "Plan",
     "State",
     "Verdict",
+    "afterwards",
     "commit",
     "examine",
     "insist",
+    "is_due",
     "is_idle",
     "lifetime",
+    "moved",
     "resolve",
     "rules_for",
     "state_of",
@@ -158,10 +164,18 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
     EXPIRED = "expired"
     CORRUPT = "corrupt"
+    #: The session has got another id, and the time in which this one was good as well is over.
+    REPLAYED = "replayed"
 
 
-def examine(record: Record | None, now: float) -> Contents | Verdict:
-    """Return what ``record`` holds if it is a live session, or why it is none.
+class Moved(NamedTuple):
+    """Says that a session goes on under another id, and requests that come by this one are sent on."""
+
+    sid: str
+
+
+def examine(sid: str, record: Record | None, now: float) -> Contents | Moved | Verdict:
+    """Return what ``record``, that of ``sid``, holds if it is a live session, or why it is none.
 
     Its own expiry decides, by our clock; whether the store has removed it yet does not matter.
     """
@@ -172,7 +186,14 @@ def examine(record: Record | None, now: float) -> Contents | Verdict:
     contents = decode(record.payload)
     if contents is None:
         return Verdict.CORRUPT
-    return Verdict.UNKNOWN if "rotated" in contents.system else contents
+    if not contents.system:
+        return contents
+    stone = tombstone_of(sid, contents.system)
+    if stone is None:
+        return contents
+    if stone.sends_on(now):
+        return Moved(stone.successor)
+    return Verdict.UNKNOWN if stone.until is None else Verdict.REPLAYED
 
 
 def new_cookie(cookie: CookieOptions, secure: bool, now: float) -> dict[str, JSON]:
@@ -226,6 +247,8 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     kept: frozenset[str] | bool = True
     #: Whether the life of the session begins anew.
     extends: bool = True
+    #: For how many seconds the old id is good as well, in a rotation.
+    grace: float = 0.0
 
 
 _OF_INTENT = {
@@ -263,6 +286,15 @@ def is_idle(session: Session) -> bool:
     )
 
 
+def is_due(session: Session, ttl: float, options: Options, now: float) -> bool:
+    """Tell whether a session that may live for ``ttl`` seconds from now has lost enough of that to be touched.
+
+    Sessions that began together come to differ by up to a tenth, so that their writes do.
+    """
+    patience = min(options.touch_after * (1 + hash(session._loaded) % 128 / 1280), ttl / 2)
+    return now + ttl - session._ends >= patience
+
+
 def commit(
     options: Options, rules: dict[State, Rule], session: Session, released: bool, now: float, *, asked: bool = False
 ) -> Plan:
@@ -282,6 +314,8 @@ def commit(
         return Plan(state, operation, browser, session._loaded or "", 0.0, cookie)
     ttl = lifetime(cookie, options, now)
     if operation is Operation.TOUCH:
+        if options.touch_after and session._pocket is None and not is_due(session, ttl, options, now):
+            return _IDLE
         if browser is not Browser.NOTHING:
             refresh(cookie := dict(cookie), now)
         return Plan(state, operation, browser, session._loaded or "", ttl, cookie)
@@ -320,6 +354,7 @@ def _write(
         cookie=contents.cookie,
         kept=session._kept if operation is Operation.ROTATE else True,
         extends=extends,
+        grace=session._grace if operation is Operation.ROTATE else 0.0,
     )
 
 
@@ -351,16 +386,18 @@ class Resolved(NamedTuple):
     base: dict[str, JSON]
     mine: dict[str, JSON]
     theirs: dict[str, JSON]
+    #: Their system fields.
+    system: dict[str, JSON]
 
 
 def resolve(plan: Plan, current: bytes, options: Options, *, own_cookie: bool, now: float) -> Resolved | None:
     """Apply to ``current``, the payload stored now, what ``plan`` changes in the payload that it expected.
 
     ``own_cookie`` says whose cookie attributes are right: the plan's, or those stored now. Returns None if
-    ``current`` is no session any more: its id was rotated, or the record is corrupt.
+    ``current`` is no session, but corrupt.
     """
     base, mine, theirs = decode(plan.expected), decode(plan.payload), decode(current)
-    if base is None or mine is None or theirs is None or "rotated" in theirs.system:
+    if base is None or mine is None or theirs is None:
         return None
     if not isinstance(plan.kept, bool):
         for contents in (base, theirs):
@@ -372,12 +409,24 @@ def resolve(plan: Plan, current: bytes, options: Options, *, own_cookie: bool, n
     system = mine.system if mine.system != base.system else theirs.system
     payload = encode(Contents(merged.data, cookie, system))
     resolved = msgspec.structs.replace(plan, payload=payload, expected=current, cookie=cookie)
-    return Resolved(resolved, merged.collisions, base.data, mine.data, theirs.data)
+    return Resolved(resolved, merged.collisions, base.data, mine.data, theirs.data, theirs.system)
 
 
 def insist(plan: Plan, current: bytes) -> Plan:
     """Return ``plan`` so that it replaces ``current``, whatever that says: ``conflict="overwrite"``."""
     return msgspec.structs.replace(plan, expected=current)
+
+
+def moved(plan: Plan, sid: str) -> Plan:
+    """Return ``plan`` for a session that has the id ``sid`` by now."""
+    if plan.operation is Operation.ROTATE:
+        return msgspec.structs.replace(plan, old_sid=sid)
+    return msgspec.structs.replace(plan, sid=sid)
+
+
+def afterwards(plan: Plan, sid: str, stored: bytes) -> Plan:
+    """Return the plan that gives the record ``sid``, in which is ``stored``, what ``plan`` has become since."""
+    return msgspec.structs.replace(plan, operation=Operation.REPLACE, sid=sid, expected=stored)
 
 
 def without_operation(plan: Plan) -> Plan:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import difflib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar, Unpack
 
 from holdfast import dual, lifecycle, stores
+from holdfast.at_once import AtOnce
 from holdfast.border import Border
 from holdfast.coded import CodedStore
 from holdfast.commits import Commits
@@ -29,7 +30,8 @@ from holdfast.errors import (
 )
 from holdfast.events import Events, Happening
 from holdfast.facts import Facts, RequestFacts
-from holdfast.lifecycle import Browser, Operation, Plan, State, Verdict
+from holdfast.lifecycle import Browser, Moved, Operation, Plan, State, Verdict
+from holdfast.locks import without_lock
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.proxy import is_secure, trust_in
 from holdfast.record import JSON
@@ -45,6 +47,7 @@ _VERDICTS = {
     Verdict.UNKNOWN: Happening.UNKNOWN_ID,
     Verdict.EXPIRED: Happening.EXPIRED,
     Verdict.CORRUPT: Happening.CORRUPT,
+    Verdict.REPLAYED: Happening.REPLAYED,
 }
 
 
@@ -98,6 +101,7 @@ class Sessions:
         self._events = Events(self.options.secrets()[-1], self.options.on_event)
         self._border = Border(self._events)
         self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
+        self._at_once = AtOnce(self.options, self._border, self._events, self._commits)
         self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
         #: Whether a session that was left alone is touched, and that is all.
         self._only_touches = (
@@ -105,6 +109,7 @@ class Sessions:
             and self._extends is None
             and self._content is None
         )
+        self._patient = self.options.touch_after > 0
         cookie = self.options.cookie
         self._prefix = cookie.path if isinstance(cookie, CookieOptions) else "/"
 
@@ -141,6 +146,15 @@ class Sessions:
         """Let go of the store's connections, at the end of the program. The store opens them again if it must."""
         return self._run(self._verb, "close", Closable if isinstance(self.store, Closable) else None)
 
+    def counts(self) -> dict[str, int]:
+        """Return how often what has happened in this process, for a page of metrics.
+
+        By the names of the events (``holdfast.events.Happening``): ``merged`` says how many changes were joined with
+        those of others, ``changes_dropped`` how many sessions were not brought back to life by a request in flight. And
+        two more: ``conflicts``, how many writes met another one, and ``retries``, how many were tried again.
+        """
+        return self._events.counts()
+
     def _verb(self, store: Any, verb: str, ability: type | None) -> Steps[Any]:
         if ability is None:
             return None
@@ -159,13 +173,13 @@ class Sessions:
         return dual.run(body(session._pocket, session, *arguments))
 
     def _open(self, store: Any, sid: str) -> Steps[Session | None]:
-        return self._examine(sid, (yield from self._border.ask(store.load, sid)))
+        return (yield from self._commits.fetch(store, sid))
 
     def _revoke(self, store: Any, sid: str) -> Steps[bool]:
-        there = yield from self._border.ask(store.delete, sid)
+        there = yield from self._commits.end(store, sid)
         if there:
             self._events.tell(Happening.REVOKED, sid)
-        return bool(there)
+        return there
 
     # For integrations ---------------------------------------------------------------------------------------------
 
@@ -205,9 +219,11 @@ class Sessions:
             if not isinstance(answer, Record):
                 return dual.start(self._begin(self._async_store, claims, facts, [answer]))
             session = self._examine(claims[0], answer)
-            if session is not None:
+            if isinstance(session, Session):
                 session._facts = facts
                 return session
+            if session is not None:
+                return dual.start(self._begin(self._async_store, claims, facts, [answer]))
             claims = ()
         return dual.start(self._begin(self._async_store, claims, facts))
 
@@ -238,7 +254,10 @@ class Sessions:
         """Do as ``commit_sync`` under asyncio; returns an awaitable if the store has to be waited for."""
         if self._only_touches and not released and lifecycle.is_idle(session):
             # The hot path, without the machinery: a visitor who is known and changed nothing.
-            ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, self._clock())
+            now = self._clock()
+            ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, now)
+            if self._patient and not lifecycle.is_due(session, ttl, self.options, now):
+                return ()
             try:
                 answer = self._async_store.touch(session._loaded, ttl)
             except Exception as error:
@@ -263,9 +282,11 @@ class Sessions:
             self._events.tell(Happening.BAD_SIGNATURE)
         return sids
 
-    def _examine(self, sid: str, record: Record | None) -> Session | None:
-        """Return the session that ``record`` holds, or None if it holds no live one."""
-        contents = lifecycle.examine(record, self._clock())
+    def _examine(self, sid: str, record: Record | None) -> Session | Moved | None:
+        """Return the session that ``record`` holds, or where it went, or None if it holds no live one."""
+        contents = lifecycle.examine(sid, record, self._clock())
+        if isinstance(contents, Moved):
+            return contents
         if isinstance(contents, Verdict):
             self._events.tell(_VERDICTS[contents], sid)
             return None
@@ -297,14 +318,11 @@ class Sessions:
         session._pocket = pocket
         return session
 
-    def _begin(
-        self, store: Any, claims: tuple[str, ...], facts: Facts, answers: list[Any] | None = None
-    ) -> Steps[Session]:
+    def _begin(self, store: Any, claims: tuple[str, ...], facts: Facts, answers: Sequence[Any] = ()) -> Steps[Session]:
         """Return the session of a request. ``answers`` are those that the store has given for ``claims`` already."""
         live: list[Session] = []
         for position, sid in enumerate(claims):
-            answer = answers[position] if answers else self._border.call(store.load, sid)
-            session = self._examine(sid, (yield from self._border.wait(answer)))
+            session = yield from self._commits.fetch(store, sid, *answers[position : position + 1])
             if session is not None:
                 live.append(session)
         # Several cookies of one name come from a hostile or careless neighbour (RFC 6265bis 8.6), and their order
@@ -353,7 +371,7 @@ class Sessions:
         if not deliverable and (carried is not None or plan.operation in (Operation.CREATE, Operation.ROTATE)):
             # A record that no browser can name is not made. What regenerate() was to leave behind ends all the same.
             if carried is None and plan.old_sid is not None and plan.kept is not True:
-                yield from self._border.ask(store.delete, plan.old_sid)
+                yield from self._commits.end(store, plan.old_sid, plan.expected)
                 self._events.tell(Happening.DESTROYED, plan.old_sid)
             session.lose()
             return ()
@@ -361,6 +379,8 @@ class Sessions:
             done = yield from self._commits.carry_out(store, session, plan, strict)
             if done is None or plan.browser is Browser.NOTHING or not deliverable:
                 return ()
+            if session.sent_on and plan.operation in (Operation.TOUCH, Operation.REPLACE):
+                return ()  # Who comes by an id of before may be anybody: he is not given the new one.
             return self._for_browser(session, plan.browser, done.cookie)
         except (SessionConflict, CookieTooLarge):
             if session._told:
@@ -458,45 +478,46 @@ class Sessions:
             yield from self._commit(store, session, plan, strict)
         return not session.lost
 
-    def finish(self, session: Session) -> Any:
-        """Commit a transaction: like ``save``, but a key that somebody else changed too is not overwritten."""
-        return self._run_for(session, self._finish)
-
-    def _finish(self, store: Any, session: Session) -> Steps[None]:
-        if not (yield from self._save(store, session, True)):
-            raise SessionGone("the session was ended while the transaction ran; nothing was written")
-
     def reload(self, session: Session) -> Any:
         """Load the session again. See ``Session.reload``."""
-        return self._run_for(session, self._reload)
-
-    def _reload(self, store: Any, session: Session) -> Steps[None]:
-        session.become((yield from self._commits.find(store, session)))
+        return self._run_for(session, self._at_once.reload)
 
     def begin(self, session: Session) -> Any:
-        """Bring a session up to what is stored, keeping its changes. See ``Session.transaction``."""
-        return self._run_for(session, self._begin_transaction)
+        """Begin a transaction. See ``Session.transaction``."""
+        return self._run_for(session, self._at_once.begin)
 
-    def _begin_transaction(self, store: Any, session: Session) -> Steps[None]:
-        session.writable()
-        if session.lost:
-            raise SessionGone("the session was ended by another request")
-        if session._payload is not None:
-            session.rebase((yield from self._commits.find(store, session)), self._commits.join)
+    def finish(self, session: Session, kept: bool) -> Any:
+        """Commit a transaction: like ``save``, but a key that somebody else changed too is not overwritten."""
+        return self._run_for(session, self._finish, kept)
+
+    def _finish(self, store: Any, session: Session, kept: bool) -> Steps[None]:
+        if kept and not (yield from self._save(store, session, True)):
+            raise SessionGone("the session was ended while the transaction ran; nothing was written")
+
+    def lock(self, session: Session, ttl: float, wait: float) -> Any:
+        """Take the lock of a session. See ``Session.lock``."""
+        return self._run_for(session, self._at_once.lock, ttl, wait)
+
+    def unlock(self, session: Session, kept: bool) -> Any:
+        """Commit what was done under the lock, and give it back, in one step if that can be."""
+        return self._run_for(session, self._unlock, kept)
+
+    def _unlock(self, store: Any, session: Session, kept: bool) -> Steps[None]:
+        try:
+            if kept and not session.over:
+                session._system = without_lock(session._system)
+                if not (yield from self._save(store, session, False)):
+                    raise SessionGone("the session was ended while the lock was held; nothing was written")
+        finally:
+            yield from self._at_once.unlock(store, session)
 
     def pop_once(self, session: Session, key: str, default: JSON) -> Any:
         """Take a key out of the stored record. See ``Session.pop_once``."""
-        return self._run_for(session, self._pop_once, key, default)
+        return self._run_for(session, self._at_once.pop_once, key, default)
 
     def incr(self, session: Session, key: str, by: float) -> Any:
         """Add to a number in the stored record. See ``Session.incr``."""
-        return self._run_for(session, self._commits.incr, key, by)
-
-    def _pop_once(self, store: Any, session: Session, key: str, default: JSON) -> Steps[JSON]:
-        try:
-            return (yield from self._commits.pop_once(store, session, key, default))
-        except SessionGone:
-            return default
+        return self._run_for(session, self._at_once.incr, key, by)
 
 
 class Listing:
@@ -524,7 +545,7 @@ class Listing:
 
     def _read(self, sid: str, record: Record) -> Iterator[Session]:
         session = self._sessions._examine(sid, record)
-        if session is not None:
+        if isinstance(session, Session):
             yield session
 
 

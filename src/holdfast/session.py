@@ -1,33 +1,33 @@
 # A session is a dict, because applications rely on that: json.dumps(session), isinstance, |=, copy.
 #
-#   1. Looking counts. Every way of reading sets `_accessed`, from which the Vary header follows. A serialiser written
-#      in C (orjson, msgspec) reads the dict without asking; `request.session` of Starlette calls `mark_accessed`.
-#   2. Writing needs no flag. Changes are found at commit, by comparing bytes (record.py). That is spared where there
-#      can be none: `_written` says whether the session was written to since it was last stored, and `_exposed`
-#      whether somebody outside holds a value of it that can be changed in place.
-#   3. Intents (regenerate, destroy, touch, login, logout) change this object only. Their I/O is the commit's.
-#   4. Only save, reload, pop_once and transaction do I/O at once; under asyncio they are awaitable.
-#   5. The repr shows no data, for it ends in logs.
+#   1. Every way of looking and of writing is noted (watched.py); changes are found at commit, by comparing bytes.
+#   2. Intents (regenerate, destroy, touch, login, logout) change this object only. Their I/O is the commit's.
+#   3. Only save, reload, pop_once, incr, transaction and lock do I/O at once; under asyncio they are awaitable.
+#   4. The repr shows no data, for it ends in logs.
 """The session: what a handler reads and writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from enum import Enum
 from math import isfinite
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, Protocol
 
 from holdfast.attributes import SessionCookie, iso
 from holdfast.errors import SessionEnded, SessionError
 from holdfast.facts import Facts
 from holdfast.merge import Merged, merge
 from holdfast.record import JSON, Contents, decode, same
+from holdfast.watched import Watched
 
-__all__ = ["Backing", "Intent", "Session", "Transaction"]
+__all__ = ["Backing", "Block", "Intent", "Session"]
 
 #: Where flashed messages are kept: {category: [message, ...]}, as connect-flash of Node does.
 FLASH = "flash"
+
+#: How long an old id may be good beside the new one, in seconds: a request is hardly longer in flight.
+LONGEST_GRACE = 300
 
 #: The system fields.
 CREATED, USER, AUTHENTICATED = "created", "user", "auth_time"
@@ -80,17 +80,19 @@ class Backing(Protocol):
         """Add ``by`` to ``key`` in the stored record."""
 
     def begin(self, session: Session) -> Any:
-        """Bring ``session`` up to what is stored, keeping the changes made here."""
+        """Bring ``session`` up to what is stored, keeping the changes made here, and return it."""
 
-    def finish(self, session: Session) -> Any:
-        """Commit ``session`` now, and refuse to overwrite a key that somebody else changed."""
+    def finish(self, session: Session, kept: bool) -> Any:
+        """Commit ``session`` now, if it is to be ``kept``, and refuse to overwrite a key that somebody else changed."""
+
+    def lock(self, session: Session, ttl: float, wait: float) -> Any:
+        """Take the lock of ``session``, and return the holder's number."""
+
+    def unlock(self, session: Session, kept: bool) -> Any:
+        """Commit ``session`` now, if it is to be ``kept``, and give the lock back."""
 
 
-#: The types of values that a handler cannot change in place.
-_UNCHANGEABLE = frozenset({str, int, bool, float, type(None)})
-
-
-class Session(dict[str, JSON]):
+class Session(Watched):
     """What a handler reads and writes: a dict that is remembered, plus ``id``, ``cookie`` and its intents.
 
     Values are what JSON can hold. A change at any depth is noticed: ``session["cart"]["items"].append(x)``. Changes
@@ -100,16 +102,15 @@ class Session(dict[str, JSON]):
     """
 
     __slots__ = (
-        "_accessed",
         "_autosave",
         "_backing",
         "_cookie",
         "_cookie_stored",
         "_ended",
         "_ends",
-        "_exposed",
         "_extends",
         "_facts",
+        "_grace",
         "_header",
         "_headless",
         "_id",
@@ -124,7 +125,8 @@ class Session(dict[str, JSON]):
         "_system",
         "_told",
         "_touched",
-        "_written",
+        "fence",
+        "sent_on",
     )
 
     def __init__(
@@ -136,7 +138,7 @@ class Session(dict[str, JSON]):
         cookie: dict[str, JSON] | None = None,
         system: dict[str, JSON] | None = None,
     ) -> None:
-        dict.__init__(self, data)
+        super().__init__(data)
         self._backing = backing
         self._id = sid
         #: The sid under which the store has a record, or None if it has none.
@@ -149,6 +151,12 @@ class Session(dict[str, JSON]):
         self._intent = Intent.KEEP
         #: The keys whose values live on after regenerate(); True for all.
         self._kept: frozenset[str] | bool = False
+        #: For how many seconds after regenerate() the old id is good as well.
+        self._grace = 0.0
+        #: Whether the request came by an id that the session had before, and was sent on. It is not given the new one.
+        self.sent_on = False
+        #: The number of the lock that this request holds, or 0.
+        self.fence = 0
         self._touched = False
         #: Whether the record has been renewed in this request already.
         self._renewed = False
@@ -167,7 +175,6 @@ class Session(dict[str, JSON]):
         self._extends: bool | None = None
         #: The store of this request, where the session travels in the cookie.
         self._pocket: Any = None
-        self._accessed = self._written = self._exposed = False
         #: Whether the program was told, by an exception, that the session as it is cannot be committed. The response
         #: that it gives to that, an error page perhaps, does not meet the same exception again.
         self._told = False
@@ -276,14 +283,21 @@ class Session(dict[str, JSON]):
 
     # Intents ----------------------------------------------------------------------------------------------------
 
-    def regenerate(self, keep: Iterable[str] | bool = ()) -> None:
+    def regenerate(self, keep: Iterable[str] | bool = (), *, grace: float = 0) -> None:
         """Give the session a new id; the old one is dead from the commit on.
 
         ``keep`` names the keys whose values live on; True keeps all, the default none. Do this whenever what the
         visitor may do changes: an id that somebody planted before is worthless after (OWASP: session fixation).
+
+        ``grace``: for how many seconds, up to 300, a request that still comes by the old id gets the session, under its
+        new id, of which it is not told. For renewing an id now and then, while a page has several requests in flight;
+        not where privileges change, for whoever knows the old id has them too as long as that lasts. What comes by the
+        old id later gets no session, and the event ``replayed`` tells of it: the token may be a stolen one.
         """
         if isinstance(keep, str):
             raise TypeError(f"keep={keep!r}: give a list of keys, or True for all")
+        if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace <= LONGEST_GRACE:
+            raise ValueError(f"grace={grace!r}: give seconds, from 0 to {LONGEST_GRACE}")
         self._ended = None if self._intent is Intent.DESTROY else self._ended
         self.writable()
         if self._intent is Intent.LOST:
@@ -295,6 +309,7 @@ class Session(dict[str, JSON]):
                 dict.__delitem__(self, key)
         self._intent = Intent.REGENERATE
         self._kept = kept
+        self._grace = float(grace)
         self._id = None
         self._ends = 0.0
         self._cookie = None
@@ -389,7 +404,7 @@ class Session(dict[str, JSON]):
             raise TypeError(f"incr() adds a number, not a {type(by).__name__}")
         return self._backing.incr(self, key, by)
 
-    def transaction(self) -> Transaction:
+    def transaction(self) -> Block:
         """Return a block that sees the session as it is stored now, and commits at its end.
 
         ``async with session.transaction() as s:`` under asyncio, ``with`` elsewhere; ``s`` is this session, with what
@@ -397,7 +412,25 @@ class Session(dict[str, JSON]):
         if the session has been ended, and SessionConflict, with nothing written, if somebody else changed the same
         key while the block ran: then run it again.
         """
-        return Transaction(self)
+        return Block(self, lambda: self._backing.begin(self), lambda kept: self._backing.finish(self, kept))
+
+    def lock(self, *, ttl: float = 10, wait: float = 10) -> Block:
+        """Return a block that one request at a time may be in, of all that take the lock of this session.
+
+        ``async with session.lock() as fence:`` under asyncio, ``with`` elsewhere. Inside, the session is as it is
+        stored now, with what was changed here; at the end it is committed, and the lock given back. For those who want
+        strict order; without it changes are joined. A request that does not ask for the lock is not kept out.
+
+        ``ttl`` is for how many seconds the lock is held at most, so that one who dies with it keeps nobody out for
+        longer. ``wait`` is for how many seconds others are waited for; then SessionLocked is raised. Whoever comes
+        first when it is free has it. ``fence`` is a number larger than that of any holder before: give it to other
+        systems that you write to, so that they can refuse one who is late (a fencing token). Raises LockLost, with
+        nothing written, if somebody else got it because the time was over; SessionGone if the session was ended.
+        """
+        for name, value, least in (("ttl", ttl, 0.001), ("wait", wait, 0)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= 86_400:
+                raise ValueError(f"{name}={value!r}: give seconds, from {least} to 86400")
+        return Block(self, lambda: self._backing.lock(self, ttl, wait), lambda kept: self._backing.unlock(self, kept))
 
     # For the library ----------------------------------------------------------------------------------------------
 
@@ -454,6 +487,11 @@ class Session(dict[str, JSON]):
         return self._cookie is not None and self._cookie.changed
 
     @property
+    def over(self) -> bool:
+        """Whether nothing can be changed any more."""
+        return self._ended is not None
+
+    @property
     def lost(self) -> bool:
         """Whether somebody else ended the session while this request was at work on it."""
         return self._intent is Intent.LOST
@@ -477,6 +515,7 @@ class Session(dict[str, JSON]):
         self._cookie_stored, self._cookie = other._cookie_stored, None
         self._intent = Intent.KEEP
         self._kept = self._touched = self._written = self._told = False
+        self.sent_on = self.sent_on or other.sent_on
 
     def adopt(self, sid: str, payload: bytes, ttl: float) -> None:
         """Be what ``payload`` says, which was just written under ``sid``: ours, joined with what others changed."""
@@ -513,9 +552,13 @@ class Session(dict[str, JSON]):
         merged = join({} if base is None else base.data, dict(dict.items(self)), theirs).data
         dict.clear(self)
         dict.update(self, merged)
+        if self._id == self._loaded:
+            self._id = stored._id
         self._loaded = stored._loaded
         self._payload = stored._payload
         self._system = stored._system
+        self._ends = stored._ends
+        self.sent_on = self.sent_on or stored.sent_on
         if not self.cookie_changed:
             self._cookie_stored, self._cookie = stored._cookie_stored, None
 
@@ -525,173 +568,50 @@ class Session(dict[str, JSON]):
             self._ended = reason
         self._facts = None
 
-    # Every way of looking -----------------------------------------------------------------------------------------
 
-    def __getitem__(self, key: str) -> JSON:
-        if not self._accessed:
-            self.mark_accessed()
-        value = dict.__getitem__(self, key)
-        if value.__class__ not in _UNCHANGEABLE:
-            self._exposed = True
-        return value
+class Block:
+    """A block of work on the session as it is stored now: ``with``, or ``async with`` under asyncio.
 
-    def get(self, key: str, default: JSON = None) -> JSON:
-        if not self._accessed:
-            self.mark_accessed()
-        value = dict.get(self, key, default)
-        if value.__class__ not in _UNCHANGEABLE:
-            self._exposed = True
-        return value
+    If the block raises, nothing is kept of what it changed.
+    """
 
-    def __contains__(self, key: object) -> bool:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__contains__(self, key)
+    __slots__ = ("_before", "_begin", "_end", "_session")
 
-    def __len__(self) -> int:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__len__(self)
-
-    def __iter__(self) -> Iterator[str]:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__iter__(self)
-
-    def __reversed__(self) -> Iterator[str]:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__reversed__(self)
-
-    def __eq__(self, other: object) -> bool:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.__ne__(self, other)
-
-    __hash__ = None
-
-    def __or__(self, other: Any) -> Any:
-        return self.copy() | other
-
-    def __ror__(self, other: Any) -> Any:
-        return other | self.copy()
-
-    def keys(self) -> KeysView[str]:  # type: ignore[override]
-        if not self._accessed:
-            self.mark_accessed()
-        return dict.keys(self)
-
-    def values(self) -> ValuesView[JSON]:  # type: ignore[override]
-        if not self._accessed:
-            self.mark_accessed()
-        self._exposed = True
-        return dict.values(self)
-
-    def items(self) -> ItemsView[str, JSON]:  # type: ignore[override]
-        if not self._accessed:
-            self.mark_accessed()
-        self._exposed = True
-        return dict.items(self)
-
-    def copy(self) -> dict[str, JSON]:
-        """Return the data as a plain dict: the top level is a copy, what is nested is shared."""
-        if not self._accessed:
-            self.mark_accessed()
-        self._exposed = True
-        return dict(dict.items(self))
-
-    __copy__ = copy
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # deepcopy and pickle get the data, not the live session.
-        return (dict, (self.copy(),))
-
-    # Every way of writing -----------------------------------------------------------------------------------------
-
-    def __setitem__(self, key: str, value: JSON) -> None:
-        self.writable()
-        if value.__class__ not in _UNCHANGEABLE:
-            self._exposed = True
-        dict.__setitem__(self, key, value)
-
-    def __delitem__(self, key: str) -> None:
-        self.writable()
-        dict.__delitem__(self, key)
-
-    def __ior__(self, other: Any) -> Session:  # type: ignore[override]
-        self.writable()
-        self._exposed = True
-        dict.update(self, other)
-        return self
-
-    def clear(self) -> None:
-        """Remove all data; the session itself goes on."""
-        self.writable()
-        dict.clear(self)
-
-    def pop(self, key: str, *default: JSON) -> JSON:
-        self.writable()
-        return dict.pop(self, key, *default)
-
-    def popitem(self) -> tuple[str, JSON]:
-        self.writable()
-        return dict.popitem(self)
-
-    def setdefault(self, key: str, default: JSON = None) -> JSON:
-        self.writable()
-        self._exposed = True
-        return dict.setdefault(self, key, default)
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        self.writable()
-        self._exposed = True
-        dict.update(self, *args, **kwargs)
-
-
-class Transaction:
-    """A block of work on the session as it is stored now. See ``Session.transaction``."""
-
-    __slots__ = ("_before", "_session")
-
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, begin: Callable[[], Any], end: Callable[[bool], Any]) -> None:
         self._session = session
+        self._begin = begin
+        self._end = end
         self._before: dict[str, JSON] = {}
 
-    def _begun(self) -> Session:
+    def _begun(self) -> None:
         self._before = deepcopy(self._session.copy())
-        return self._session
 
     def _undo(self) -> None:
         dict.clear(self._session)
         dict.update(self._session, self._before)
 
-    def __enter__(self) -> Session:
-        answer = self._session._backing.begin(self._session)
+    def __enter__(self) -> Any:
+        answer = self._begin()
         if hasattr(answer, "__await__"):
             answer.close()
-            raise SessionError("under asyncio a transaction has to wait for the store: write `async with`, not `with`")
-        return self._begun()
+            raise SessionError("under asyncio this has to wait for the store: write `async with`, not `with`")
+        self._begun()
+        return answer
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if kind is None:
-            self._session._backing.finish(self._session)
-        else:
+        if kind is not None:
             self._undo()
+        self._end(kind is None)
 
-    async def __aenter__(self) -> Session:
-        await self._session._backing.begin(self._session)
-        return self._begun()
+    async def __aenter__(self) -> Any:
+        answer = await self._begin()
+        self._begun()
+        return answer
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
-        if kind is None:
-            await self._session._backing.finish(self._session)
-        else:
+        if kind is not None:
             self._undo()
+        await self._end(kind is None)
 
 
 def of_slot(slot: object) -> Session | None:

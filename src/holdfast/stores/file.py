@@ -22,7 +22,7 @@ from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.file_folder import Folder, outages
-from holdfast.stores.file_layout import compose, is_name, name_of, parse
+from holdfast.stores.file_layout import compose, encrypted_by_node, is_name, name_of, parse
 
 __all__ = ["FileStore"]
 
@@ -166,7 +166,14 @@ class FileStore:
 
     def _read(self, name: str) -> tuple[str, Record] | None:
         content = self._folder.read(name)
-        return None if content is None else parse(name, content, self._ttl)
+        if content is None:
+            return None
+        found = parse(name, content, self._ttl)
+        encrypted = encrypted_by_node(name, content) if found is None else None
+        if encrypted is not None:
+            # Its end stands inside. Node writes a file with each visit, so this is its rule for a cookie without one.
+            found = name, Record(encrypted, self._folder.written_at(name) + self._ttl / 1000)
+        return found
 
     def _live(self, sid: str) -> Record | None:
         found = self._read(name_of(sid))

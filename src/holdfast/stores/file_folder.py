@@ -108,6 +108,13 @@ class Folder:
         except (FileNotFoundError, IsADirectoryError):
             return None
 
+    def written_at(self, name: str) -> float:
+        """Return when a file was last written, in epoch seconds; 0 if there is none any more."""
+        try:
+            return os.stat(self._file(name)).st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def write(self, name: str, content: bytes) -> None:
         """Put a file with this content in the place of what is there. For who is alone."""
         self.tidy()

@@ -12,6 +12,11 @@
 # What has no such file, a payload that is not a JSON object or a sid that is no file name, is kept in an envelope
 # (envelope.py), which is a JSON object and gets the key too.
 #
+# With its option `secret`, Node encrypts all of that with kruptein, and what the store can tell is no more than that it
+# is such a file. It is a payload for the codec, a JSON string of the text, so that nobody takes it for a session:
+#
+#     {"hmac":"...","ct":"...","iv":{...},"salt":{...},"aad":"...","at":{...}}
+#
 # A file system that takes `a` and `A` for one would take such sids for one. It does not matter: sids are 24 random
 # bytes, and only those that we signed are looked for.
 """What the files of the file store are called, and what stands in them."""
@@ -26,13 +31,14 @@ import msgspec
 from holdfast.stores.base import Record
 from holdfast.stores.envelope import digest, is_wrapped, parse_leniently, unwrap, wrap
 
-__all__ = ["compose", "is_name", "name_of", "parse"]
+__all__ = ["compose", "encrypted_by_node", "is_name", "name_of", "parse"]
 
 #: A sid that is a file name as it stands. The longest name is 255 bytes, and Node adds up to 16 to it.
 _PLAIN = re.compile("[A-Za-z0-9_-]{1,200}")
 _NAME = re.compile(f"{_PLAIN.pattern}|%[0-9a-f]{{64}}")
 
 _KEY = b'"__lastAccess"'
+_ENCRYPTED = b'{"hmac":"'
 _NUMBER = rb"\s*:\s*(-?[0-9]{1,17})\s*"
 _LAST_MEMBER = re.compile(_KEY + _NUMBER + b"}")
 _TOKEN = re.compile(_KEY + _NUMBER + rb',|"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
@@ -77,6 +83,16 @@ def parse(name: str, content: bytes, ttl: int) -> tuple[str, Record] | None:
     content, last_access = taken_apart
     sid, payload = unwrap(content) or (name, content)
     return (sid, Record(payload, (last_access + life) / 1000)) if name_of(sid) == name else None
+
+
+def encrypted_by_node(name: str, content: bytes) -> bytes | None:
+    """Return a payload for a codec to read, if a file called ``name`` may be what Node has encrypted; else None."""
+    if not content.startswith(_ENCRYPTED) or name_of(name) != name:
+        return None
+    try:
+        return msgspec.json.encode(content.decode())
+    except UnicodeDecodeError:
+        return None
 
 
 def _life(content: bytes, ttl: int) -> int | None:

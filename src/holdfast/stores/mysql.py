@@ -1,6 +1,6 @@
 # The table and the statements stand in mysql_table.py, what is done with them in tables.py, and what is special about
 # the two drivers in mysql_driver.py.
-"""Keep sessions in MySQL or MariaDB, in the table of Node's express-mysql-session."""
+"""Keep sessions in MySQL or MariaDB, in the table of Node's express-mysql-session or connect-session-knex."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from holdfast.errors import InvalidOption, UnserialisableValue
 from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.mysql_driver import AsyncDriver, Driver, code_of
-from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, LAST_MOMENT, NO_TABLE, REFUSED, fill_in
+from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, NO_TABLE, REFUSED, fill_in
 from holdfast.stores.pool import AsyncPool, Pool
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.statements import Rows
@@ -40,6 +40,7 @@ class MysqlStore(TableStore):
     ``ssl_ca=/path``, which wants one of that authority. There are up to ``max_connections`` at a time for each process
     and event loop. If your application has an engine of SQLAlchemy, give that to ``SqlalchemyStore`` instead.
 
+    ``layout`` names the package of Node whose table it is: ``"express-mysql-session"`` or ``"connect-session-knex"``.
     ``timeout`` is the deadline of a call, in seconds; in synchronous code, of each answer of the server.
     ``prune_every`` is about how often, in seconds, expired rows are removed in the background; None leaves it to
     ``prune()``.
@@ -53,13 +54,12 @@ class MysqlStore(TableStore):
         OSError,
     )
 
-    last_moment = LAST_MOMENT
-
     def __init__(
         self,
         place: str,
         *,
         table: str = "sessions",
+        layout: str = "express-mysql-session",
         max_connections: int = 10,
         timeout: float = DEADLINE,
         prune_every: float | None = PRUNE_EVERY,
@@ -67,7 +67,7 @@ class MysqlStore(TableStore):
     ) -> None:
         super().__init__(timeout=timeout, prune_every=prune_every, clock=clock)
         self._max_connections = options.whole_number("max_connections", max_connections, 10)
-        self._statements, self._schema = fill_in(table)
+        self._statements, self._schema, self.last_moment = fill_in(layout, table)
         seconds = max(1, math.ceil(self._timeout))
         self._parameters = _parameters(place) | {
             "charset": "utf8mb4",
@@ -119,6 +119,8 @@ class MysqlStore(TableStore):
     def _refusal(self, error: Exception) -> str:
         if code_of(error) in (1153, 1406):
             return "is larger than its column, or a packet, may be"
+        if code_of(error) in (3140, 4025):
+            return "holds half a surrogate pair, or is nested too deep, for a column of type json. Make it longtext"
         return "holds characters that its column does not. Make its character set utf8mb4"
 
     def _now(self) -> int:
@@ -158,6 +160,7 @@ def from_url(url: str, clock: Callable[[], float]) -> MysqlStore:
     place, found = urls.split(
         url,
         table=str,
+        layout=str,
         max_connections=urls.whole_number,
         timeout=urls.number,
         prune_every=urls.number_or_none,

@@ -1,6 +1,6 @@
 # The table and the statements stand in postgresql_table.py, what is done with them in tables.py, and how long psycopg
 # may wait for them in postgresql_driver.py.
-"""Keep sessions in PostgreSQL, in the table of Node's connect-pg-simple."""
+"""Keep sessions in PostgreSQL, in the table of Node's connect-pg-simple or connect-session-knex."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.pool import AsyncPool, Pool
 from holdfast.stores.postgresql_driver import AsyncConnection, Connection, Driver, Theirs
-from holdfast.stores.postgresql_table import SCHEMA, STATEMENTS, fill_in, warn_of_zone
+from holdfast.stores.postgresql_table import LAYOUTS, SCHEMA, STATEMENTS, fill_in, warn_of_zone
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.statements import Rows
 from holdfast.stores.tables import PRUNE_EVERY, TableStore
@@ -31,15 +31,18 @@ __all__ = ["PostgresqlStore", "from_url"]
 
 
 class PostgresqlStore(TableStore):
-    """Keeps records in the table ``table`` of a PostgreSQL database, which is made if there is none.
+    """Keeps records in a table of a PostgreSQL database, which is made if there is none.
 
     ``conninfo`` is what libpq takes: ``postgresql://user:password@host/database``, or ``"host=... dbname=..."``; what
     it leaves out comes from the environment (``PGHOST`` ...). There are up to ``max_connections`` at a time for each
     process and event loop. Or bring your own pool of psycopg_pool, which stays yours to open and to close: ``pool``, a
     ConnectionPool, for synchronous code, ``async_pool``, an AsyncConnectionPool, for asyncio, or both.
 
+    ``layout`` names the package of Node whose table it is: ``"connect-pg-simple"`` or ``"connect-session-knex"``.
+    ``table`` is its name; None: ``session`` of connect-pg-simple, ``sessions`` of connect-session-knex.
     ``schema`` is where the table is; None: the first of the search path.
     ``time_zone`` is the one that Node's connections have; None: UTC, and a warning if the server's default is another.
+    Only connect-pg-simple's times depend on it.
     ``pgbouncer``: do without what PgBouncer does not carry when it pools transactions: prepared statements and the
     server's own time-out.
     ``timeout`` is the deadline of a call, in seconds.
@@ -55,7 +58,8 @@ class PostgresqlStore(TableStore):
         *,
         pool: Any = None,
         async_pool: Any = None,
-        table: str = "session",
+        table: str | None = None,
+        layout: str = "connect-pg-simple",
         schema: str | None = None,
         time_zone: str | None = None,
         pgbouncer: bool = False,
@@ -73,10 +77,10 @@ class PostgresqlStore(TableStore):
         self._max_connections = options.whole_number("max_connections", max_connections, 10)
         self._parameters = None if conninfo is None else _parameters(conninfo, self._timeout, pgbouncer)
         self._prepares = not pgbouncer
-        zone = time_zone or "UTC"
-        self._statements = fill_in(STATEMENTS, table, schema, zone)
-        self._schema = "; ".join(fill_in(dict(enumerate(SCHEMA)), table, schema, zone).values()).replace("%%", "%")
-        self._zone_is_checked = time_zone is not None
+        place = (layout, table, schema, time_zone)
+        self._statements = fill_in(STATEMENTS, *place)
+        self._schema = "; ".join(fill_in(dict(enumerate(SCHEMA)), *place).values()).replace("%%", "%")
+        self._zone_is_checked = time_zone is not None or not LAYOUTS[layout]["zoned"]
 
     def _connect(self) -> Any:
         if self._parameters is None:
@@ -164,6 +168,7 @@ def from_url(url: str, clock: Callable[[], float]) -> PostgresqlStore:
     conninfo, found = urls.split(
         url,
         table=str,
+        layout=str,
         schema=str,
         time_zone=str,
         pgbouncer=urls.yes_or_no,

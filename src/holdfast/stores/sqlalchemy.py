@@ -35,8 +35,8 @@ class SqlalchemyStore(TableStore):
     ``engine`` is an Engine, for synchronous code, ``async_engine`` an AsyncEngine, for asyncio, and there may be both,
     of one database: PostgreSQL, MySQL, MariaDB or SQLite.
 
-    ``table``, ``schema`` and ``time_zone`` are as in the store for that database: ``table`` is ``session`` in
-    PostgreSQL and ``sessions`` elsewhere, and the two others are for PostgreSQL alone.
+    ``layout``, ``table``, ``schema`` and ``time_zone`` are as in the store for that database, and the last two for
+    PostgreSQL alone. None: its default. In SQLite there is only connect-sqlite3's layout.
     ``timeout`` is the deadline of a call, in seconds. In synchronous code only the engine can keep it: give that
     its driver's time-outs, and a ``pool_timeout``.
     ``prune_every`` is about how often, in seconds, expired rows are removed in the background; None leaves it to
@@ -52,8 +52,9 @@ class SqlalchemyStore(TableStore):
         *,
         async_engine: Any = None,
         table: str | None = None,
+        layout: str | None = None,
         schema: str | None = None,
-        time_zone: str = "UTC",
+        time_zone: str | None = None,
         timeout: float = DEADLINE,
         prune_every: float | None = PRUNE_EVERY,
         clock: Callable[[], float] = time.time,
@@ -71,9 +72,8 @@ class SqlalchemyStore(TableStore):
             )
         self._engines = {False: engine, True: async_engine}
         self._dialect = (engine or async_engine).dialect.name
-        self._statements, self._schema = statements_for(self._dialect, table, schema, time_zone)
-        if self._dialect in ("mysql", "mariadb"):
-            self.last_moment = mysql_table.LAST_MOMENT  # type: ignore[misc]  # The dialect is known only now.
+        self._statements, self._schema, last_moment = statements_for(self._dialect, layout, table, schema, time_zone)
+        self.last_moment = last_moment or self.last_moment
 
     def _connect(self) -> Any:
         engine = self._engines[self._asyncio]

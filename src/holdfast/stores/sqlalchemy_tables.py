@@ -39,19 +39,25 @@ _SQLITE_SCHEMA = (
 
 
 def statements_for(
-    dialect: str, table: str | None, schema: str | None, zone: str
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the statements and the schema for one table. Raises InvalidOption for what there is not in the dialect."""
+    dialect: str, layout: str | None, table: str | None, schema: str | None, zone: str | None
+) -> tuple[dict[str, str], tuple[str, ...], float | None]:
+    """Return the statements, those that make the table, and the last moment that it can hold; None: any.
+
+    Raises InvalidOption for what there is not in the dialect.
+    """
+    last_moment = None
     if dialect != "postgresql" and schema is not None:
         raise InvalidOption("schema", f"{dialect} has none", "Leave it out.")
     if dialect == "postgresql":
-        statements = postgresql_table.fill_in(postgresql_table.STATEMENTS, table or "session", schema, zone)
-        parts = postgresql_table.fill_in(dict(enumerate(postgresql_table.SCHEMA)), table or "session", schema, zone)
-        definition = tuple(parts.values())
+        place = (layout or "connect-pg-simple", table, schema, zone)
+        statements = postgresql_table.fill_in(postgresql_table.STATEMENTS, *place)
+        definition = tuple(postgresql_table.fill_in(dict(enumerate(postgresql_table.SCHEMA)), *place).values())
     elif dialect in ("mysql", "mariadb"):
-        statements, one = mysql_table.fill_in(table or "sessions")
+        statements, one, last_moment = mysql_table.fill_in(layout or "express-mysql-session", table or "sessions")
         definition = (one.replace("%", "%%"),)
     elif dialect == "sqlite":
+        if layout not in (None, "connect-sqlite3"):
+            raise InvalidOption("layout", f"{layout!r} is none for SQLite here", "SqliteStore has the others.")
         name = table or "sessions"
         check_name(name)
         words = {"table": f'"{name}"', "index": f'"{name}_expired"', "live": _SQLITE_LIVE}
@@ -59,7 +65,11 @@ def statements_for(
         definition = tuple(statement.format(**words) for statement in _SQLITE_SCHEMA)
     else:
         raise InvalidOption("engine", f"its dialect is {dialect}", "PostgreSQL, MySQL, MariaDB and SQLite are known.")
-    return {verb: _named(statement) for verb, statement in statements.items()}, tuple(map(_named, definition))
+    return (
+        {verb: _named(statement) for verb, statement in statements.items()},
+        tuple(map(_named, definition)),
+        last_moment,
+    )
 
 
 def _named(statement: str) -> str:

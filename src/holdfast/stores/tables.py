@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 from holdfast.dual import Found, Steps, run_async, run_sync
 from holdfast.stores import options
@@ -43,7 +43,7 @@ class TableStore(StatementStore):
     """
 
     #: The last moment that the table can hold, in epoch seconds. The year 275760: JavaScript's last.
-    last_moment: ClassVar[float] = 8.64e12
+    last_moment: float = 8.64e12
 
     def __init__(
         self,
