@@ -19,7 +19,7 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.dynamodb import LIMIT, DynamoDBStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import PAYLOADS, SID, ask
-from tests.stores.beside import Node, Ours, node_site, sid_of
+from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.dynamodb import Moto, moto
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-dynamodb-3.json").read_text("utf-8"))["records"]
@@ -180,7 +180,7 @@ def test_what_node_wrote_is_read_and_written_as_it_was(
 
 @pytest.fixture(scope="module")
 def node(process: Moto) -> Iterator[Node]:
-    with node_site("dynamodb-store.js", process.endpoint, "shared", **os.environ) as site:
+    with node_site("dynamodb-store.js", process.endpoint, "shared") as site:
         yield site
 
 
@@ -197,53 +197,26 @@ def ours(shared: DynamoDBStore) -> Ours:
     return Ours(shared)
 
 
-async def test_node_reads_what_we_created(node: Node, ours: Ours) -> None:
-    """The same cookie, the same item; and we read what Node has made of it."""
-    words = {"name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "0": [1.5, None]}
-    await ours.visit(lambda session: session.update(words))
-    seen, _ = node.get(ours.cookie)
-    assert {key: seen[key] for key in words} == words
-    node.get(ours.cookie, set='{"node":"Größe"}')
-    assert await ours.visit() == {**words, "node": "Größe"}
-    await ours.visit(lambda session: session.pop("name"))
-    seen, _ = node.get(ours.cookie)
-    assert "name" not in seen
-    assert seen["node"] == "Größe"
+class TestBesideNode(BesideNode):
+    """Of connect-dynamodb."""
 
-
-async def test_we_read_what_node_created(node: Node, ours: Ours) -> None:
-    """And change it deep within, and Node reads that."""
-    _, ours.cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}', maxAge="600001")
-    assert await ours.visit(lambda session: (session["user"], session.is_new)) == (
-        {"name": "Zoë 😀", "lone": "\ud800"},
-        False,
-    )
-    assert ours.response.cookie is None, "nothing has changed"
-    await ours.visit(lambda session: session["user"].update(name="Bob"))
-    seen, _ = node.get(ours.cookie)
-    assert seen["user"] == {"name": "Bob", "lone": "\ud800"}
-
-
-async def test_what_one_ends_the_other_does_not_find(node: Node, ours: Ours, shared: DynamoDBStore, aws: Any) -> None:
-    """Both ways. And the item without a session that Node's touch leaves after that is none."""
-    _, ours.cookie = cookie = node.get(None, set='{"a":1}')
-    assert await ours.visit(lambda session: (dict(session), session.destroy())[0]) == {"a": 1}
-    seen, _ = node.get(cookie[1])
-    assert list(seen) == ["cookie"]
-    await ours.visit(lambda session: session.update(b=2))
-    cookie_of_b, sid = ours.cookie, sid_of(ours.cookie)
-    node.get(cookie_of_b, destroy="")
-    aws.update_item(
-        TableName="shared",
-        Key={"id": {"S": f"sess:{sid}"}},
-        UpdateExpression="set expires = :e",
-        ExpressionAttributeValues={":e": {"N": str(int(time.time()) + 600)}},
-    )
-    assert shared.load(sid) is None
-    assert shared.touch(sid, 60) is False
-    assert shared.replace(sid, b"{}", 60, b"") == Missing()
-    assert shared.delete(sid) is False
-    assert await ours.visit(lambda session: session.is_new) is True
+    async def test_what_one_ends_the_other_does_not_find(
+        self, node: Node, ours: Ours, shared: DynamoDBStore, aws: Any
+    ) -> None:
+        """And the item without a session that Node's touch leaves after that is none."""
+        await super().test_what_one_ends_the_other_does_not_find(node, ours)
+        sid = sid_of(ours.cookie)
+        aws.update_item(
+            TableName="shared",
+            Key={"id": {"S": f"sess:{sid}"}},
+            UpdateExpression="set expires = :e",
+            ExpressionAttributeValues={":e": {"N": str(int(time.time()) + 600)}},
+        )
+        assert shared.load(sid) is None
+        assert shared.touch(sid, 60) is False
+        assert shared.replace(sid, b"{}", 60, b"") == Missing()
+        assert shared.delete(sid) is False
+        assert await ours.visit(lambda session: session.is_new) is True
 
 
 async def test_a_touch_is_seen_on_the_other_side(node: Node, ours: Ours, shared: DynamoDBStore) -> None:

@@ -18,7 +18,7 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.memcached import MemcachedStore
 from holdfast.stores.memcached_client import AsyncClient, Reply, parse
 from holdfast.testing import FrozenClock, Link, StoreConformance
-from tests.stores.beside import Node, Ours, node_site, sid_of
+from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.memcached import Memcached, ServersClock, memcached
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-memcached-3.json").read_text("utf-8"))["records"]
@@ -108,7 +108,7 @@ def test_what_node_wrote_is_read_and_written_as_it_was(
 
 @pytest.fixture(scope="module")
 def node(process: Memcached) -> Iterator[Node]:
-    with node_site("memcached-store.js", f"127.0.0.1:{process.port}", **os.environ) as site:
+    with node_site("memcached-store.js", f"127.0.0.1:{process.port}") as site:
         yield site
 
 
@@ -117,42 +117,8 @@ def ours(store: MemcachedStore) -> Ours:
     return Ours(store)
 
 
-async def test_node_reads_what_we_created(node: Node, ours: Ours) -> None:
-    """The same cookie, the same record; and we read what Node has made of it."""
-    words = {"name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "0": [1.5, None]}
-    await ours.visit(lambda session: session.update(words))
-    seen, _ = node.get(ours.cookie)
-    assert {key: seen[key] for key in words} == words
-    node.get(ours.cookie, set='{"node":"Größe"}')
-    assert await ours.visit() == {**words, "node": "Größe"}
-    await ours.visit(lambda session: session.pop("name"))
-    seen, _ = node.get(ours.cookie)
-    assert "name" not in seen
-    assert seen["node"] == "Größe"
-
-
-async def test_we_read_what_node_created(node: Node, ours: Ours) -> None:
-    """And change it deep within, and Node reads that."""
-    _, ours.cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
-    assert await ours.visit(lambda session: (session["user"], session.is_new)) == (
-        {"name": "Zoë 😀", "lone": "\ud800"},
-        False,
-    )
-    assert ours.response.cookie is None, "nothing has changed"
-    await ours.visit(lambda session: session["user"].update(name="Bob"))
-    seen, _ = node.get(ours.cookie)
-    assert seen["user"] == {"name": "Bob", "lone": "\ud800"}
-
-
-async def test_what_one_ends_the_other_does_not_find(node: Node, ours: Ours) -> None:
-    """Both ways."""
-    _, ours.cookie = cookie = node.get(None, set='{"a":1}')
-    assert await ours.visit(lambda session: (dict(session), session.destroy())[0]) == {"a": 1}
-    seen, _ = node.get(cookie[1])
-    assert list(seen) == ["cookie"]
-    await ours.visit(lambda session: session.update(b=2))
-    node.get(ours.cookie, destroy="")
-    assert await ours.visit(lambda session: session.is_new) is True
+class TestBesideNode(BesideNode):
+    """Of connect-memcached."""
 
 
 async def test_a_touch_is_seen_on_the_other_side(node: Node, ours: Ours, store: MemcachedStore) -> None:

@@ -17,8 +17,9 @@ from holdfast import InvalidOption, StoreUnavailable, UnserialisableValue, store
 from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.mysql import MysqlStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
-from tests.stores.beside_node import hand_to_and_fro, node_site
-from tests.stores.databases import Mariadb, eight_at_once, wait_for
+from tests.stores.beside import hand_to_and_fro, node_site
+from tests.stores.databases import Mariadb, eight_at_once
+from tests.waiting import wait_for
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "express-mysql-session-3.json").read_text("utf-8"))
 
@@ -139,7 +140,7 @@ def test_node_and_we_hand_a_session_to_and_fro(mariadb: Mariadb, query: Query, n
     """The same cookie, the same row, the real express-mysql-session."""
     store = MysqlStore(mariadb.url())
     store.count()
-    with node_site("mysql", str(mariadb.port)) as node:
+    with node_site("database-store.js", "mysql", str(mariadb.port)) as node:
         hand_to_and_fro(node, new_visitor(store=store, clock=time.time), store)
     store.close()
 

@@ -22,8 +22,9 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.postgresql import PostgresqlStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import HOSTILE_SIDS
-from tests.stores.beside_node import hand_to_and_fro, node_site
-from tests.stores.databases import Postgres, eight_at_once, free_port, program, wait_for
+from tests.stores.beside import hand_to_and_fro, node_site
+from tests.stores.databases import Postgres, eight_at_once, free_port, program
+from tests.waiting import wait_for
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-pg-simple-10.json").read_text("utf-8"))
 
@@ -130,7 +131,7 @@ def test_node_and_we_hand_a_session_to_and_fro(postgres: Postgres, database: Any
     """The same cookie, the same row, the real connect-pg-simple."""
     store = PostgresqlStore(postgres.url())
     store.count()
-    with node_site("postgresql", postgres.url()) as node:
+    with node_site("database-store.js", "postgresql", postgres.url()) as node:
         hand_to_and_fro(node, new_visitor(store=store, clock=time.time), store)
     store.close()
 
@@ -140,7 +141,7 @@ def test_node_in_another_time_zone(postgres: Postgres, database: Any, zone: str,
     """It writes the time of its connection's zone; time_zone= reads that."""
     store = PostgresqlStore(postgres.url(), time_zone=zone)
     store.count()
-    with node_site("postgresql", postgres.url(more=f"?options=-c%20TimeZone%3D{zone}")) as node:
+    with node_site("database-store.js", "postgresql", postgres.url(more=f"?options=-c%20TimeZone%3D{zone}")) as node:
         hand_to_and_fro(node, new_visitor(store=store, clock=time.time), store)
     store.close()
 

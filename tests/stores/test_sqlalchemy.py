@@ -21,7 +21,8 @@ from holdfast.stores.sqlite import SqliteStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from tests.asgi import Browser, handler
 from tests.conftest import SECRET
-from tests.stores.databases import Mariadb, Postgres, wait_for
+from tests.stores.databases import Mariadb, Postgres
+from tests.waiting import wait_for
 
 
 @pytest.fixture
