@@ -1,10 +1,12 @@
-"""Processes of Python that begin at the same moment."""
+"""Processes of Python: such that begin at the same moment, and forks."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -36,3 +38,20 @@ def finish(started: list[subprocess.Popen[str]]) -> None:
     for process in started:
         process.communicate(timeout=300)
         assert process.returncode == 0
+
+
+def forked(child: Callable[[], bool], parent: Callable[[], bool] = lambda: True) -> bool:
+    """Run ``child`` in a fork, and ``parent`` here at the same time. Return whether both returned true."""
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forks among threads, which are what these tests are about.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if process == 0:
+        passed = False
+        try:
+            passed = child()
+        finally:
+            os._exit(0 if passed else 1)
+    here = parent()
+    _, status = os.waitpid(process, 0)
+    return here and os.waitstatus_to_exitcode(status) == 0

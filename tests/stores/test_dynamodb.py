@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -19,8 +18,10 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.dynamodb import LIMIT, DynamoDBStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import PAYLOADS, SID, ask
+from tests.processes import forked
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.dynamodb import Moto, moto
+from tests.stores.trials import visitor_is_told_to_come_again
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-dynamodb-3.json").read_text("utf-8"))["records"]
 LARGE = {**PAYLOADS, "1 MiB": b"x" * (LIMIT - 10_000)}
@@ -409,15 +410,11 @@ async def test_a_call_never_stalls_the_event_loop(store: DynamoDBStore) -> None:
 def test_a_child_of_a_fork_has_connections_of_its_own(process: Moto, store: DynamoDBStore) -> None:
     """Or it would read its parent's replies."""
     store.create("a", b"{}", 60)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if not store._client and all(store.load("a").payload == b"{}" for _ in range(10)) else 1
-        finally:
-            os._exit(code)
-    assert all(store.load("a").payload == b"{}" for _ in range(10))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def reads() -> bool:
+        return all(store.load("a").payload == b"{}" for _ in range(10))
+
+    assert forked(lambda: not store._client and reads(), reads)
 
 
 # Outages --------------------------------------------------------------------------------------------------------------
@@ -429,9 +426,6 @@ async def test_a_server_that_was_killed_is_found_again(colour: str) -> None:
     with moto() as process:
         store = DynamoDBStore("sessions", endpoint=process.endpoint, create_table=True)
         verbs = store.asynchronous() if colour == "asyncio" else store
-
-        async def ask(answer: Any) -> Any:
-            return await answer if hasattr(answer, "__await__") else answer
 
         assert await ask(verbs.create("a", b"{}", 60)) is True
         process.kill()
@@ -446,22 +440,11 @@ async def test_a_server_that_was_killed_is_found_again(colour: str) -> None:
         await ask(verbs.close())
 
 
-async def test_a_visitor_is_told_to_come_back(process: Moto, table: str) -> None:
-    """503, and the cookie stays: the browser has its session again when the server has."""
+async def test_a_visitor_is_told_to_come_again(process: Moto, table: str) -> None:
+    """Whether the server is gone or silent."""
     with Link(process.port) as link:
         store = DynamoDBStore(table, endpoint=f"http://127.0.0.1:{link.port}", create_table=True, timeout=0.5)
-        ours = Ours(store)
-        await ours.visit(lambda session: session.update(a=1))
-        cookie = ours.cookie
-        for fail in (link.refuse, link.silence):
-            fail()
-            await ours.visit()
-            assert (ours.response.status, ours.response.cookie) == (503, None)
-            assert ours.response.get("retry-after")
-            link.resume()
-            assert await ours.visit() == {"a": 1}
-        assert ours.cookie == cookie
-        await store.asynchronous().close()
+        await visitor_is_told_to_come_again(Ours(store), link)
 
 
 def test_missing_credentials_are_an_outage(process: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

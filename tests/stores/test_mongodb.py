@@ -37,9 +37,11 @@ from holdfast.stores.mongodb import MongoStore
 from holdfast.stores.mongodb_document import OPTIONS
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import ask
+from tests.processes import forked
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.mongo_stub import MongoStub
 from tests.stores.test_mongodb_document import GOLDEN
+from tests.stores.trials import visitor_is_told_to_come_again
 from tests.waiting import wait_for
 
 STUB = Path(__file__).parent / "mongo_stub.py"
@@ -649,21 +651,11 @@ def started(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], in
         process.communicate(timeout=30)
 
 
-async def test_while_the_server_is_down_visitors_keep_their_cookie(stub: MongoStub) -> None:
-    """503 and Retry-After; afterwards they are who they were."""
+async def test_a_visitor_is_told_to_come_again(stub: MongoStub) -> None:
+    """Whether the server is gone or silent."""
     with Link(stub.port) as link:
-        visitor = Ours(MongoStore(f"mongodb://127.0.0.1:{link.port}/test", timeout=0.5), ttl=86_400)
-        await visitor.visit(lambda session: session.update(user=7))
-        cookie = visitor.cookie
-        link.refuse()
-        assert await visitor.visit() is None
-        assert visitor.response.status == 503
-        assert int(visitor.response.get("retry-after") or "") > 0
-        assert visitor.response.cookie is None
-        link.resume()
-        assert await visitor.visit() == {"user": 7}
-        assert visitor.cookie == cookie
-        await visitor.sessions.close()
+        store = MongoStore(f"mongodb://127.0.0.1:{link.port}/test", timeout=0.5)
+        await visitor_is_told_to_come_again(Ours(store), link)
 
 
 # Processes and event loops --------------------------------------------------------------------------------------------
@@ -672,17 +664,13 @@ async def test_while_the_server_is_down_visitors_keep_their_cookie(stub: MongoSt
 def test_a_fork_makes_connections_of_its_own(stub: MongoStub, ours: MongoStore) -> None:
     """Parent and child go on, each for itself."""
     ours.create("a", b"a", 60)
-    child = os.fork()
-    if child == 0:
-        found = False
-        try:
-            found = ours.load("a").payload == b"a"
-            ours.close()
-        finally:
-            os._exit(0 if found else 1)
-    assert ours.load("a").payload == b"a"
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+
+    def child() -> bool:
+        found = ours.load("a").payload == b"a"
+        ours.close()
+        return found
+
+    assert forked(child, lambda: ours.load("a").payload == b"a")
 
 
 def test_several_event_loops(ours: MongoStore) -> None:

@@ -26,6 +26,7 @@ from holdfast.testing import FrozenClock, Link, StoreConformance
 from tests.conftest import SECRET
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.redis_servers import Server, cluster, free_ports, started, wait_for
+from tests.stores.trials import visitor_is_told_to_come_again
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-redis-10.json").read_text("utf-8"))["records"]
 
@@ -417,20 +418,11 @@ async def test_who_finds_no_connection_free_waits(empty: Server, clock: FrozenCl
 # Outages --------------------------------------------------------------------------------------------------------------
 
 
-async def test_while_the_store_is_down_visitors_get_a_503_and_keep_their_cookie(empty: Server) -> None:
-    """And are who they were when it is back."""
+async def test_a_visitor_is_told_to_come_again(empty: Server) -> None:
+    """Whether the server is gone or silent."""
     with Link(empty.port) as link:
-        ours = Ours(RedisStore(f"redis://127.0.0.1:{link.port}"))
-        await ours.visit(lambda session: session.update(a=1))
-        jar = dict(ours.jar)
-        link.refuse()
-        await ours.visit()
-        response = ours.response
-        assert (response.status, response.get("retry-after"), response.cookie) == (503, "10", None)
-        link.resume()
-        assert await ours.visit() == {"a": 1}
-        assert ours.jar == jar
-        await ours.sessions.close()
+        ours = Ours(RedisStore(f"redis://127.0.0.1:{link.port}", timeout=0.5))
+        await visitor_is_told_to_come_again(ours, link)
 
 
 async def test_a_server_that_is_killed_loses_nothing_that_it_has_acknowledged(clock: FrozenClock) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from holdfast import InvalidOption, SessionError, StoreUnavailable
 from holdfast.stores.base import Record
 from holdfast.stores.server import FAILURES, Breaker, ServerStore
+from tests.processes import forked
 
 
 class Client:
@@ -389,18 +388,6 @@ async def test_closing_twice_is_closing_once_and_cannot_fail() -> None:
     await under_asyncio.close()
 
 
-def in_a_child(work: Callable[[], bool]) -> bool:
-    """Fork, and return what ``work`` returns there."""
-    child = os.fork()
-    if child == 0:
-        passed = False
-        try:
-            passed = work()
-        finally:
-            os._exit(0 if passed else 1)
-    return os.waitpid(child, 0)[1] == 0
-
-
 def test_a_forked_child_has_a_client_of_its_own() -> None:
     """And does not close its parent's, of which the server would hear."""
     store = Store()
@@ -414,7 +401,7 @@ def test_a_forked_child_has_a_client_of_its_own() -> None:
         gc.collect()
         return mine is not parents and mine.closed and not parents.closed
 
-    assert in_a_child(work)
+    assert forked(work)
     store.load("sid")
     assert store.clients == [parents]
     store.close()
@@ -433,7 +420,7 @@ def test_a_fork_in_an_outage_does_not_inherit_it() -> None:
         store._breaker.leave(False, False)
         return answer is None
 
-    assert in_a_child(work)
+    assert forked(work)
     store._breaker._lock.release()
 
 
