@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+#: How many seconds a call may take where no fault is tested: nobody waits for it, and a busy machine may take its time.
+PATIENCE = 20.0
+
 
 def wait_for(condition: Callable[[], object], what: str = "") -> None:
     """Return as soon as ``condition`` holds. It has half a minute, for machines are busy; ``what``: said after that."""

@@ -22,6 +22,7 @@ from tests.processes import forked
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.dynamodb import Moto, moto
 from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import PATIENCE
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-dynamodb-3.json").read_text("utf-8"))["records"]
 LARGE = {**PAYLOADS, "1 MiB": b"x" * (LIMIT - 10_000)}
@@ -43,7 +44,7 @@ def credentials() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def process(credentials: None) -> Iterator[Moto]:
     with moto() as process:
-        store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True, timeout=30)
+        store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
         store.load(SID)
         store.close()
         yield process
@@ -139,7 +140,7 @@ class TestDynamoDBUnderAsyncio(TestDynamoDB):
 
 @pytest.fixture
 async def store(process: Moto, table: str) -> AsyncIterator[DynamoDBStore]:
-    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True)
+    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
     yield store
     store.close()
     await store.asynchronous().close()
@@ -161,7 +162,7 @@ def test_what_node_wrote_is_read_and_written_as_it_was(
     sid, end, payload = item["id"]["S"].removeprefix("sess:"), float(item["expires"]["N"]), item["sess"]["S"].encode()
     assert item["sess"]["S"] in [known["payload"] for known in golden["records"]]
     clock = FrozenClock(2_000_000_000)
-    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True, clock=clock)
+    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True, timeout=PATIENCE, clock=clock)
     assert store.load(sid) is None
     aws.put_item(TableName=table, Item=item)
     found = store.load(sid)
@@ -187,7 +188,7 @@ def node(process: Moto) -> Iterator[Node]:
 
 @pytest.fixture
 async def shared(process: Moto) -> AsyncIterator[DynamoDBStore]:
-    store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True)
+    store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
     yield store
     store.close()
     await store.asynchronous().close()
@@ -268,7 +269,7 @@ def test_only_what_has_the_prefix_is_listed_and_removed(
     process: Moto, store: DynamoDBStore, aws: Any, table: str
 ) -> None:
     """Other applications may share the table."""
-    other = DynamoDBStore(table, endpoint=process.endpoint, prefix="", create_table=True)
+    other = DynamoDBStore(table, endpoint=process.endpoint, prefix="", create_table=True, timeout=PATIENCE)
     store.create("a", b"{}", 60)
     other.create("b", b"{}", 60)
     other.create("ses", b"{}", 60)

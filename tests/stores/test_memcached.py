@@ -23,6 +23,7 @@ from tests.processes import forked
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.memcached import Memcached, ServersClock, memcached
 from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import PATIENCE
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-memcached-3.json").read_text("utf-8"))["records"]
 START = 1_700_000_000
@@ -80,7 +81,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
 @pytest.fixture
 async def store(process: Memcached) -> AsyncIterator[MemcachedStore]:
     process.ask(b"flush_all\r\n")
-    store = MemcachedStore(f"127.0.0.1:{process.port}", timeout=20)  # A busy machine may take its time.
+    store = MemcachedStore(f"127.0.0.1:{process.port}", timeout=PATIENCE)
     yield store
     store.close()
     await store.asynchronous().close()

@@ -109,8 +109,7 @@ def url(origin: Callable[[int], str]) -> str:
 class TestMongo(StoreConformance):
     """The contract, for synchronous callers. With the stand-in, the server's own part in it is not proved."""
 
-    deadline = 0.8
-    options: dict[str, Any] = {}
+    deadline = 1.0
 
     @pytest.fixture
     def clock(self) -> FrozenClock:
@@ -126,11 +125,9 @@ class TestMongo(StoreConformance):
 
     @pytest.fixture
     def sync_store(
-        self, request: pytest.FixtureRequest, clock: FrozenClock, server: Link, origin: Callable[[int], str]
+        self, patience: float, clock: FrozenClock, server: Link, origin: Callable[[int], str]
     ) -> Iterator[MongoStore]:
-        # Where nobody waits for the deadline, a busy machine may take its time.
-        timeout = self.deadline if {"server", "late"} & set(request.node.name.split("_")) else 5
-        store = MongoStore(origin(server.port), timeout=timeout, clock=clock, **self.options)
+        store = MongoStore(origin(server.port), timeout=patience, clock=clock)
         yield store
         server.resume()
         store.close()
@@ -153,8 +150,6 @@ class TestMongoUnderAsyncio(TestMongo):
 
 class TestMongoObjects(TestMongo):
     """The contract, for ``stringify: false``; that the server fails has been proved above."""
-
-    options = {"stringify": False}
 
     @pytest.fixture
     def server(self) -> None:

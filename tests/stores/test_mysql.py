@@ -24,7 +24,7 @@ from tests.stores.trials import (
     killed_server_comes_back,
     visitor_is_told_to_come_again,
 )
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "express-mysql-session-3.json").read_text("utf-8"))
 
@@ -95,7 +95,7 @@ class TestMysqlUnderAsyncio(TestMysql):
 
 @pytest.fixture
 def store(mariadb: Mariadb, query: Query, clock: FrozenClock) -> Iterator[MysqlStore]:
-    store = MysqlStore(mariadb.url(), clock=clock)
+    store = MysqlStore(mariadb.url(), timeout=PATIENCE, clock=clock)
     yield store
     store.close()
 

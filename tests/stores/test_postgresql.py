@@ -29,7 +29,7 @@ from tests.stores.trials import (
     killed_server_comes_back,
     visitor_is_told_to_come_again,
 )
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-pg-simple-10.json").read_text("utf-8"))
 
@@ -84,7 +84,7 @@ class TestPostgresqlUnderAsyncio(TestPostgresql):
 
 @pytest.fixture
 def store(postgres: Postgres, database: Any, clock: FrozenClock) -> Iterator[PostgresqlStore]:
-    store = PostgresqlStore(postgres.url(), clock=clock)
+    store = PostgresqlStore(postgres.url(), timeout=PATIENCE, clock=clock)
     yield store
     store.close()
 

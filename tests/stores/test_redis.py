@@ -27,6 +27,7 @@ from tests.conftest import SECRET
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.redis_servers import Server, cluster, free_ports, started, wait_for
 from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import PATIENCE
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-redis-10.json").read_text("utf-8"))["records"]
 
@@ -145,7 +146,7 @@ def empty(redis_server: Server) -> Server:
 
 @pytest.fixture
 def store(empty: Server, clock: FrozenClock) -> Iterator[RedisStore]:
-    store = RedisStore(f"redis://127.0.0.1:{empty.port}", clock=clock)
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", timeout=PATIENCE, clock=clock)
     yield store
     store.close()
 
@@ -376,7 +377,7 @@ async def test_a_synchronous_client_is_refused_under_asyncio(empty: Server) -> N
 
 def test_each_event_loop_has_a_client(empty: Server, clock: FrozenClock) -> None:
     """And closes it."""
-    store = RedisStore(f"redis://127.0.0.1:{empty.port}", clock=clock).asynchronous()
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", timeout=PATIENCE, clock=clock).asynchronous()
 
     async def visit(number: int) -> bool:
         created = await store.create(f"sid{number}", b"x", 60)
@@ -409,7 +410,9 @@ def test_a_forked_child_has_connections_of_its_own(empty: Server) -> None:
 
 async def test_who_finds_no_connection_free_waits(empty: Server, clock: FrozenClock) -> None:
     """A burst of requests is served by few connections."""
-    store = RedisStore(f"redis://127.0.0.1:{empty.port}", max_connections=3, clock=clock).asynchronous()
+    store = RedisStore(
+        f"redis://127.0.0.1:{empty.port}", max_connections=3, timeout=PATIENCE, clock=clock
+    ).asynchronous()
     assert all(await asyncio.gather(*(store.create(f"sid{number}", b"x", 60) for number in range(100))))
     assert empty.ask("CLIENT", "LIST").count(b"cmd=evalsha") == 3
     await store.close()
