@@ -182,6 +182,16 @@ def test_a_wrong_deadline_is_refused(timeout: Any) -> None:
 # Cancellation ---------------------------------------------------------------------------------------------------------
 
 
+async def given_up(store: Any) -> None:
+    """Cancel a request while its call is on its way."""
+    request = asyncio.ensure_future(store.load("sid"))
+    while not store.calls:
+        await asyncio.sleep(0)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+
+
 async def test_a_call_whose_request_was_cancelled_ends_by_itself() -> None:
     """So that no connection goes back to the pool with a reply on its way."""
     release = asyncio.Event()
@@ -192,12 +202,7 @@ async def test_a_call_whose_request_was_cancelled_ends_by_itself() -> None:
         ended.append(True)
 
     store = Store(wait).asynchronous()
-    request = asyncio.ensure_future(store.load("sid"))
-    while not store.calls:
-        await asyncio.sleep(0)
-    request.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await request
+    await given_up(store)
     release.set()
     while not ended:
         await asyncio.sleep(0)
@@ -228,12 +233,7 @@ async def test_a_closed_store_is_not_opened_by_what_was_left_behind() -> None:
         raise LOST
 
     store = Store(break_later, RECORD).asynchronous()
-    request = asyncio.ensure_future(store.load("sid"))
-    while not store.calls:
-        await asyncio.sleep(0)
-    request.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await request
+    await given_up(store)
     broken.set()
     await store.close()
     for _ in range(10):
