@@ -444,7 +444,7 @@ async def test_a_server_that_was_killed_is_found_again(colour: str) -> None:
 async def test_a_visitor_is_told_to_come_again(process: Moto, table: str) -> None:
     """Whether the server is gone or silent."""
     with Link(process.port) as link:
-        store = DynamoDBStore(table, endpoint=f"http://127.0.0.1:{link.port}", create_table=True, timeout=0.5)
+        store = DynamoDBStore(table, endpoint=f"http://127.0.0.1:{link.port}", create_table=True, timeout=1)
         await visitor_is_told_to_come_again(Ours(store), link)
 
 

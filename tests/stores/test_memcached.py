@@ -278,7 +278,7 @@ async def test_a_server_that_was_killed_has_forgotten_all(tmp_path: Path, colour
 async def test_a_visitor_is_told_to_come_again(process: Memcached) -> None:
     """Whether the server is gone or silent."""
     with Link(process.port) as link:
-        await visitor_is_told_to_come_again(Ours(MemcachedStore(f"127.0.0.1:{link.port}", timeout=0.5)), link)
+        await visitor_is_told_to_come_again(Ours(MemcachedStore(f"127.0.0.1:{link.port}", timeout=1)), link)
 
 
 async def test_many_at_once_share_a_few_connections(process: Memcached, store: MemcachedStore) -> None:

@@ -649,7 +649,7 @@ def started(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], in
 async def test_a_visitor_is_told_to_come_again(stub: MongoStub) -> None:
     """Whether the server is gone or silent."""
     with Link(stub.port) as link:
-        store = MongoStore(f"mongodb://127.0.0.1:{link.port}/test", timeout=0.5)
+        store = MongoStore(f"mongodb://127.0.0.1:{link.port}/test", timeout=1)
         await visitor_is_told_to_come_again(Ours(store), link)
 
 

@@ -326,7 +326,7 @@ async def test_a_server_that_is_killed_and_comes_back(mariadb: Mariadb, query: Q
 async def test_a_visitor_is_told_to_come_again(mariadb: Mariadb, query: Query) -> None:
     """Whether the server is gone or silent."""
     with Link(mariadb.port) as link:
-        await visitor_is_told_to_come_again(Ours(MysqlStore(mariadb.url(link.port), timeout=0.5)), link)
+        await visitor_is_told_to_come_again(Ours(MysqlStore(mariadb.url(link.port), timeout=1)), link)
 
 
 async def test_who_waits_for_a_lock_waits_no_longer_than_the_deadline(

@@ -424,7 +424,7 @@ async def test_who_finds_no_connection_free_waits(empty: Server, clock: FrozenCl
 async def test_a_visitor_is_told_to_come_again(empty: Server) -> None:
     """Whether the server is gone or silent."""
     with Link(empty.port) as link:
-        ours = Ours(RedisStore(f"redis://127.0.0.1:{link.port}", timeout=0.5))
+        ours = Ours(RedisStore(f"redis://127.0.0.1:{link.port}", timeout=1))
         await visitor_is_told_to_come_again(ours, link)
 
 

@@ -204,4 +204,4 @@ async def test_a_visitor_is_told_to_come_again(postgres: Postgres, database: Any
     """Whether the server is gone or silent."""
     with Link(postgres.port) as link:
         engine = create_async_engine(postgres.url(link.port).replace("postgresql:", "postgresql+asyncpg:"))
-        await visitor_is_told_to_come_again(Ours(SqlalchemyStore(async_engine=engine, timeout=0.5)), link)
+        await visitor_is_told_to_come_again(Ours(SqlalchemyStore(async_engine=engine, timeout=1)), link)
