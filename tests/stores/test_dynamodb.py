@@ -425,7 +425,7 @@ def test_a_child_of_a_fork_has_connections_of_its_own(process: Moto, store: Dyna
 async def test_a_server_that_was_killed_is_found_again(colour: str) -> None:
     """While it is gone, that is an outage. (moto forgets its tables with it, which AWS does not.)"""
     with moto() as process:
-        store = DynamoDBStore("sessions", endpoint=process.endpoint, create_table=True)
+        store = DynamoDBStore("sessions", endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
         verbs = store.asynchronous() if colour == "asyncio" else store
 
         assert await ask(verbs.create("a", b"{}", 60)) is True

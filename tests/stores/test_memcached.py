@@ -261,7 +261,7 @@ def test_a_server_that_is_full_and_keeps_all_is_an_outage(tmp_path: Path) -> Non
 async def test_a_server_that_was_killed_has_forgotten_all(tmp_path: Path, colour: str) -> None:
     """While it is gone, that is an outage; when it is back, there is no session, and the first call creates one."""
     with memcached(tmp_path) as process:
-        store = MemcachedStore(f"127.0.0.1:{process.port}")
+        store = MemcachedStore(f"127.0.0.1:{process.port}", timeout=PATIENCE)
         verbs = store.asynchronous() if colour == "asyncio" else store
 
         assert await ask(verbs.create("a", b"{}", 60)) is True

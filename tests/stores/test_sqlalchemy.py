@@ -42,7 +42,7 @@ def query(mariadb: Mariadb) -> Iterator[Any]:
 class TestAsyncpgEngine(StoreConformance):
     """The contract, for asyncio with an engine of asyncpg; and a deadline that asyncpg does not break."""
 
-    deadline = 0.5
+    deadline = 1.0
 
     @pytest.fixture
     def server(self, postgres: Postgres) -> Iterator[Link]:
@@ -50,11 +50,11 @@ class TestAsyncpgEngine(StoreConformance):
             yield link
 
     @pytest.fixture
-    async def store(self, postgres: Postgres, database: Any, server: Link, clock: FrozenClock) -> Any:
+    async def store(self, patience: float, postgres: Postgres, database: Any, server: Link, clock: FrozenClock) -> Any:
         engine = create_async_engine(
             postgres.url(server.port).replace("postgresql:", "postgresql+asyncpg:"), pool_size=10, pool_timeout=1
         )
-        store = SqlalchemyStore(async_engine=engine, timeout=0.5, clock=clock).asynchronous()
+        store = SqlalchemyStore(async_engine=engine, timeout=patience, clock=clock).asynchronous()
         yield store
         server.resume()
         await store.close()

@@ -16,17 +16,19 @@ from tests.stores.beside import Ours
 
 async def visitor_is_told_to_come_again(ours: Ours, link: Link) -> None:
     """While the server is away: 503, Retry-After, and the cookie stays; afterwards the visitor is who he was."""
-    await ours.visit(lambda session: session.update(a=1))
-    cookie = ours.cookie
-    for fail in (link.refuse, link.silence):
-        fail()
-        assert await ours.visit() is None
-        assert (ours.response.status, ours.response.cookie) == (503, None)
-        assert ours.response.get("retry-after") == "10"
-        link.resume()
-        assert await ours.visit() == {"a": 1}
-        assert ours.cookie == cookie
-    await ours.sessions.close()
+    try:
+        await ours.visit(lambda session: session.update(a=1))
+        cookie = ours.cookie
+        for fail in (link.refuse, link.silence):
+            fail()
+            assert await ours.visit() is None
+            assert (ours.response.status, ours.response.cookie) == (503, None)
+            assert ours.response.get("retry-after") == "10"
+            link.resume()
+            assert await ours.visit() == {"a": 1}
+            assert ours.cookie == cookie
+    finally:
+        await ours.sessions.close()
 
 
 async def killed_server_comes_back(store: Any, kill: Callable[[], None], restart: Callable[[], None]) -> None:
