@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+# A file's tests share servers, so they stay together. Who names some tests of his own has them at once, one by one.
+PYTEST_ARGS ?= -n auto --dist loadfile
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help

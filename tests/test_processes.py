@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 from holdfast import RequestFacts, Sessions
 from tests.conftest import SECRET
+from tests.processes import finish, start_together
 
 ROUNDS = 500
 
@@ -55,28 +55,7 @@ def begin(url: str) -> tuple[Sessions, str, str]:
 
 def writers(url: str, cookie: str, rounds: int) -> list[subprocess.Popen[str]]:
     """Start two processes of four writers each, and let them go at the same time."""
-    command = [sys.executable, "-c", WRITER, url, cookie]
-    root = Path(__file__).parent.parent
-    started = [
-        subprocess.Popen(
-            [*command, name, str(rounds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
-        )
-        for name in ("p", "q")
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return started
-
-
-def finish(started: list[subprocess.Popen[str]]) -> None:
-    for process in started:
-        process.communicate(timeout=300)
-        assert process.returncode == 0
+    return start_together(WRITER, *([url, cookie, name, rounds] for name in ("p", "q")))
 
 
 def test_eight_writers_in_two_processes_lose_nothing(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 
 from gate import wait_async
-from server import serve_asgi
-from starlette.applications import Starlette
+from server import serve_starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
 
 from holdfast import Sessions
 from holdfast.asgi import SessionMiddleware
@@ -50,16 +49,4 @@ async def slow_write(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(user))
 
 
-app = Starlette(
-    routes=[
-        Route("/login", login, methods=["POST"]),
-        Route("/logout", logout, methods=["POST"]),
-        Route("/me", me),
-        Route("/write", write, methods=["POST"]),
-        Route("/slow-read", slow_read),
-        Route("/slow-write", slow_write, methods=["POST"]),
-    ]
-)
-app.add_middleware(SessionMiddleware, sessions=sessions)
-
-serve_asgi(app)
+serve_starlette(Middleware(SessionMiddleware, sessions=sessions), login, logout, me, write, slow_read, slow_write)

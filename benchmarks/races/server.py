@@ -13,6 +13,21 @@ def serve_asgi(app: Any) -> None:
     uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run([listener()])
 
 
+def serve_starlette(middleware: Any, *handlers: Any) -> None:
+    """Serve handlers with Starlette, each at the path of its name: who only reads by GET, the others by POST."""
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    reads = ("me", "slow_read")
+    routes = [
+        Route(
+            f"/{handler.__name__.replace('_', '-')}", handler, methods=["GET" if handler.__name__ in reads else "POST"]
+        )
+        for handler in handlers
+    ]
+    serve_asgi(Starlette(routes=routes, middleware=[middleware]))
+
+
 def serve_wsgi(app: Any) -> None:
     """Serve with waitress: a pool of threads, so that requests overlap."""
     import waitress

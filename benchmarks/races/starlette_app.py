@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from gate import wait_async
-from server import serve_asgi
-from starlette.applications import Starlette
+from server import serve_starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
 
 
 async def login(request: Request) -> PlainTextResponse:
@@ -45,16 +43,12 @@ async def slow_write(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(user))
 
 
-app = Starlette(
-    routes=[
-        Route("/login", login, methods=["POST"]),
-        Route("/logout", logout, methods=["POST"]),
-        Route("/me", me),
-        Route("/write", write, methods=["POST"]),
-        Route("/slow-read", slow_read),
-        Route("/slow-write", slow_write, methods=["POST"]),
-    ],
-    middleware=[Middleware(SessionMiddleware, secret_key="a secret that is long enough for tests!")],
+serve_starlette(
+    Middleware(SessionMiddleware, secret_key="a secret that is long enough for tests!"),
+    login,
+    logout,
+    me,
+    write,
+    slow_read,
+    slow_write,
 )
-
-serve_asgi(app)

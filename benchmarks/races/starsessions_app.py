@@ -10,12 +10,10 @@ import os
 import sys
 
 from gate import wait_async
-from server import serve_asgi
-from starlette.applications import Starlette
+from server import serve_starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
 from starsessions import InMemoryStore, SessionMiddleware, load_session
 from starsessions.session import regenerate_session_id
 
@@ -67,17 +65,13 @@ if sys.argv[1] == "redis":
 else:
     store = InMemoryStore()
 
-app = Starlette(
-    routes=[
-        Route("/login", login, methods=["POST"]),
-        Route("/logout", logout, methods=["POST"]),
-        Route("/me", me),
-        Route("/write", write, methods=["POST"]),
-        Route("/slow-read", slow_read),
-        Route("/slow-write", slow_write, methods=["POST"]),
-    ],
-    # Secure cookies are off, for there is no https here.
-    middleware=[Middleware(SessionMiddleware, store=store, lifetime=3600 * 24 * 14, cookie_https_only=False)],
+# Secure cookies are off, for there is no https here.
+serve_starlette(
+    Middleware(SessionMiddleware, store=store, lifetime=3600 * 24 * 14, cookie_https_only=False),
+    login,
+    logout,
+    me,
+    write,
+    slow_read,
+    slow_write,
 )
-
-serve_asgi(app)

@@ -1,29 +1,6 @@
-// A site of express-session and session-file-store: node file-store.js <folder> <ttl in seconds>
-// GET /?set={...} puts keys into the session, GET / shows it, GET /?destroy= ends it.
-const http = require('http')
-const session = require('express-session')
+// node file-store.js <folder> <ttl in seconds>
+const { serve, session } = require('./site.js')
 const FileStore = require('session-file-store')(session)
 
 const [folder, ttl] = process.argv.slice(2)
-const middleware = session({
-  secret: 'a secret that is long enough for tests!',
-  resave: false,
-  saveUninitialized: false,
-  store: new FileStore({ path: folder, ttl: Number(ttl), retries: 0, reapInterval: -1, logFn: () => {} })
-})
-
-http.createServer((request, response) => {
-  const query = new URL(request.url, 'http://localhost').searchParams
-  request.originalUrl = request.url
-  middleware(request, response, error => {
-    const answer = () => response.end(error ? String(error) : JSON.stringify(request.session ?? null))
-    if (error) response.statusCode = 500
-    if (query.has('maxAge')) request.session.cookie.maxAge = Number(query.get('maxAge'))
-    if (query.has('set')) Object.assign(request.session, JSON.parse(query.get('set')))
-    if (query.has('destroy')) return request.session.destroy(answer)
-    answer()
-  })
-}).listen(0, '127.0.0.1', function () { console.log(this.address().port) })
-
-// Whoever started it has ended, however that came.
-process.stdin.on('end', () => process.exit()).resume()
+serve(new FileStore({ path: folder, ttl: Number(ttl), retries: 0, reapInterval: -1, logFn: () => {} }))

@@ -14,7 +14,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from holdfast import CookieOptions, Sessions
 from holdfast.asgi import SessionMiddleware
 from holdfast.events import Event
 from tests.conftest import SECRET
+from tests.waiting import wait_for
 
 #: The host of the site. Not localhost, to which curl and browsers send secure cookies by http as well.
 HOST = "shop.test"
@@ -150,14 +150,6 @@ class Curl:
         return sum("\t" in line for line in lines)
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for what will be true in a moment."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def answers(port: int) -> bool:
     """Tell whether somebody listens on a port."""
     with socket.socket() as probe:
@@ -185,7 +177,7 @@ def serving(app: Any, doors: list[tuple[socket.socket, dict[str, Any]]]) -> Iter
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        until(lambda: all(server.started for server, _ in servers), "uvicorn does not start")
+        wait_for(lambda: all(server.started for server, _ in servers), "uvicorn does not start")
         yield
     finally:
         for server, _ in servers:
@@ -206,7 +198,7 @@ def proxying(folder: Path, values: dict[str, Any], ports: list[int]) -> Iterator
     log = folder / "error.log"
     with subprocess.Popen([program, "-p", folder, "-e", log, "-c", folder / "nginx.conf"]) as process:
         try:
-            until(lambda: process.poll() is not None or all(answers(port) for port in ports), "nginx does not start")
+            wait_for(lambda: process.poll() is not None or all(answers(port) for port in ports), "nginx does not start")
             assert process.poll() is None, log.read_text("utf-8")
             yield
         finally:

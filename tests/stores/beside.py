@@ -1,10 +1,13 @@
-"""A site of Node and a site of ours, for stores that both talk to over the network."""
+"""A site of Node and a site of ours, with one store: each finds what the other has left there."""
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +16,16 @@ import httpx
 from holdfast import Sessions
 from holdfast.asgi import SessionMiddleware
 from tests.asgi import Browser, Response, handler
+from tests.conftest import SECRET
 
 NODE = Path(__file__).parents[1] / "node"
-SECRET = "a secret that is long enough for tests!"
 
 
+@dataclass
 class Node:
     """A site of express-session."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    url: str
 
     def get(self, cookie: str | None, **query: str) -> tuple[Any, str | None]:
         """Make a request. Return the session as the handler left it, and the cookie that was set."""
@@ -34,12 +37,10 @@ class Node:
 
 
 @contextmanager
-def node_site(script: str, *arguments: str, **environment: str) -> Iterator[Node]:
+def node_site(script: str, *arguments: str) -> Iterator[Node]:
     """Run ``script`` as long as the block does."""
     command = ["node", str(NODE / script), *arguments]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment or None
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         assert port, "run: npm install --prefix tests/node"
@@ -55,8 +56,8 @@ class Ours:
         self.seen: Any = None
         self.response = Response()
         self.jar: dict[str, str] = {}
-        app = SessionMiddleware(handler(self._handle), Sessions(secret=SECRET, store=store, **options))
-        self._browser = Browser(app, self.jar)
+        self.sessions = Sessions(secret=SECRET, store=store, **options)
+        self._browser = Browser(SessionMiddleware(handler(self._handle), self.sessions), self.jar)
 
     def _handle(self, session: Any) -> None:
         self.seen = self._work(session)
@@ -80,3 +81,112 @@ class Ours:
 def sid_of(cookie: str) -> str:
     """Return the id that a signed cookie carries."""
     return cookie.removeprefix("s%3A").partition(".")[0]
+
+
+class BesideNode:
+    """What a store proves beside the Node store whose records it shares. The module of a subclass has ``node``, ``ours``."""
+
+    #: What both can keep.
+    words: dict[str, Any] = {
+        "name": "Zoë Ωmega 漢字 😀",
+        "lone": "\ud800",
+        "quote": "\\\"'}",
+        "0": [1.5, None],
+        "big": 2**53 - 1,
+        "deep": {"a": [1, {"b": 2}]},
+    }
+
+    async def test_node_reads_what_we_created(self, node: Node, ours: Ours) -> None:
+        """The same cookie, the same record; and we read what Node has made of it."""
+        await ours.visit(lambda session: session.update(self.words))
+        seen, _ = node.get(ours.cookie)
+        assert {key: seen[key] for key in self.words} == self.words
+        node.get(ours.cookie, set='{"node":"Größe"}')
+        assert await ours.visit() == {**self.words, "node": "Größe"}
+        await ours.visit(lambda session: (session.pop("name"), session["deep"]["a"][1].update(b=3)))
+        seen, _ = node.get(ours.cookie)
+        rest = {key: value for key, value in self.words.items() if key != "name"}
+        assert {key: seen[key] for key in (*rest, "node")} == {**rest, "deep": {"a": [1, {"b": 3}]}, "node": "Größe"}
+        assert "name" not in seen
+
+    async def test_we_read_what_node_created(self, node: Node, ours: Ours) -> None:
+        """And change it deep within, and Node reads that."""
+        _, ours.cookie = node.get(None, set=json.dumps(self.words))
+        assert await ours.visit(lambda session: (dict(session), session.is_new)) == (self.words, False)
+        assert ours.response.cookie is None, "nothing has changed"
+        await ours.visit(lambda session: session["deep"]["a"].append("ü"))
+        seen, _ = node.get(ours.cookie)
+        assert {key: seen[key] for key in self.words} == {**self.words, "deep": {"a": [1, {"b": 2}, "ü"]}}
+
+    async def test_both_change_in_turn_and_nothing_is_lost(self, node: Node, ours: Ours) -> None:
+        """The session goes to and fro."""
+        await ours.visit(lambda session: session.update(turn=[]))
+        for number in range(3):
+            node.get(ours.cookie, set=json.dumps({f"node{number}": number}))
+            await ours.visit(lambda session, number=number: session.update({f"python{number}": number}))
+        expected = {f"{name}{number}": number for number in range(3) for name in ("node", "python")} | {"turn": []}
+        assert await ours.visit() == expected
+        seen, _ = node.get(ours.cookie)
+        assert {key: seen[key] for key in expected} == expected
+
+    async def test_what_one_ends_the_other_does_not_find(self, node: Node, ours: Ours) -> None:
+        """Both ways."""
+        _, ours.cookie = node.get(None, set='{"a":1}')
+        cookie = ours.cookie
+        assert await ours.visit(lambda session: (dict(session), session.destroy())[0]) == {"a": 1}
+        seen, _ = node.get(cookie)
+        assert list(seen) == ["cookie"]
+        await ours.visit(lambda session: session.update(b=2))
+        node.get(ours.cookie, destroy="")
+        assert await ours.visit(lambda session: (dict(session), session.is_new)) == ({}, True)
+
+
+def hand_to_and_fro(node: Node, visitor: Any, store: Any) -> None:
+    """One session, changed here and there in turn, from either beginning to either end."""
+    # Begun here.
+    words = {"name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": "\\\"'}", "0": [1.5, None], "cart": {"items": [1]}}
+    visitor.visit(lambda session: session.update(words))
+    cookie = visitor.jar["connect.sid"]
+    seen, _ = node.get(cookie)
+    assert {key: seen[key] for key in words} == words
+    node.get(cookie, set='{"cart":{"items":[1,{"n":2}]},"node":"Größe"}')
+    now = {**words, "cart": {"items": [1, {"n": 2}]}, "node": "Größe"}
+    assert visitor.visit(dict).result == now
+    visitor.visit(lambda session: session["cart"]["items"][1].update(n=3))
+    seen, _ = node.get(cookie)
+    assert seen["cart"] == {"items": [1, {"n": 3}]}
+    node.get(cookie, destroy="")
+    assert store.load(sid_of(cookie)) is None
+    assert visitor.visit(lambda session: session.is_new).result is True
+
+    # Begun there.
+    _, cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
+    assert cookie is not None
+    sid = sid_of(cookie)
+    visitor.jar["connect.sid"] = cookie
+    before = store.load(sid).payload
+    visit = visitor.visit(lambda session: (session["user"], session.is_new))
+    assert visit.result == ({"name": "Zoë 😀", "lone": "\ud800"}, False)
+    assert store.load(sid).payload == before, "nothing has changed, byte for byte"
+    visitor.visit(lambda session: session["user"].update(name="Bob"))
+    seen, _ = node.get(cookie)
+    assert seen["user"] == {"name": "Bob", "lone": "\ud800"}
+
+    # A touch moves the end, here and there, and nothing else.
+    payload = store.load(sid).payload
+    assert store.touch(sid, 60) is True
+    assert store.load(sid).expires_at <= time.time() + 61
+    node.get(cookie)
+    assert abs(store.load(sid).expires_at - time.time() - 3600) < 30
+    assert store.load(sid).payload == payload
+
+    # A life that is over here is over there.
+    assert store.touch(sid, 0) is True
+    seen, _ = node.get(cookie)
+    assert "user" not in seen
+    assert store.touch(sid, 60) is False
+    visitor.visit(lambda session: session.update(last=json.dumps(1)))
+    cookie = visitor.jar["connect.sid"]
+    visitor.visit(lambda session: session.destroy())
+    seen, _ = node.get(cookie)
+    assert list(seen) == ["cookie"]

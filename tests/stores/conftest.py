@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.stores.sqlite import SqliteStore
 from tests.stores.databases import Mariadb, Postgres
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -42,9 +43,6 @@ def mariadb() -> Iterator[Mariadb]:
 
 @pytest.fixture
 def patience(request: pytest.FixtureRequest) -> float:
-    """How long a call of the kit's tests may take: the class's deadline where a fault is what is tested.
-
-    Elsewhere nobody waits for it, and a busy machine may take its time.
-    """
-    faults = {"silent", "gone", "broke", "late", "cancelled"}
-    return float(request.cls.deadline) if faults & set(request.node.name.split("[")[0].split("_")) else 20.0
+    """How long a call of the kit's tests may take: the class's deadline where a fault is what is tested."""
+    faults = {"silent", "gone", "late"}
+    return float(request.cls.deadline) if faults & set(request.node.name.split("[")[0].split("_")) else PATIENCE

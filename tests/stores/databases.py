@@ -8,12 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.processes import finish, start_together
 
 REMEDY = "run: sh tests/install.sh"
 
@@ -183,13 +183,6 @@ class Mariadb(Database):
         return f"mysql://root@127.0.0.1:{port or self.port}/test{more}"
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 AT_ONCE = """
 import asyncio, sys, time
 from holdfast import stores
@@ -209,18 +202,4 @@ store.close()
 
 def eight_at_once(url: str) -> None:
     """Let eight processes create a session each at the same moment, and read it under asyncio."""
-    command = [sys.executable, "-c", AT_ONCE, url]
-    started = [
-        subprocess.Popen([*command, f"sid{number}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for number in range(8)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in started:
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+    finish(start_together(AT_ONCE, *([url, f"sid{number}"] for number in range(8))))

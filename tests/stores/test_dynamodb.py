@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -20,8 +19,11 @@ from holdfast.stores.dynamodb import DynamoDBStore
 from holdfast.stores.dynamodb_item import LIMIT
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import PAYLOADS, SID, ask
-from tests.stores.beside import Node, Ours, node_site, sid_of
+from tests.processes import forked
+from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.dynamodb import Moto, moto
+from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import PATIENCE
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-dynamodb-3.json").read_text("utf-8"))["records"]
 LARGE = {**PAYLOADS, "1 MiB": b"x" * (LIMIT - 10_000)}
@@ -43,7 +45,7 @@ def credentials() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def process(credentials: None) -> Iterator[Moto]:
     with moto() as process:
-        store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True, timeout=30)
+        store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
         store.load(SID)
         store.close()
         yield process
@@ -139,7 +141,7 @@ class TestDynamoDBUnderAsyncio(TestDynamoDB):
 
 @pytest.fixture
 async def store(process: Moto, table: str) -> AsyncIterator[DynamoDBStore]:
-    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True)
+    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
     yield store
     store.close()
     await store.asynchronous().close()
@@ -161,7 +163,7 @@ def test_what_node_wrote_is_read_and_written_as_it_was(
     sid, end, payload = item["id"]["S"].removeprefix("sess:"), float(item["expires"]["N"]), item["sess"]["S"].encode()
     assert item["sess"]["S"] in [known["payload"] for known in golden["records"]]
     clock = FrozenClock(2_000_000_000)
-    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True, clock=clock)
+    store = DynamoDBStore(table, endpoint=process.endpoint, create_table=True, timeout=PATIENCE, clock=clock)
     assert store.load(sid) is None
     aws.put_item(TableName=table, Item=item)
     found = store.load(sid)
@@ -181,13 +183,13 @@ def test_what_node_wrote_is_read_and_written_as_it_was(
 
 @pytest.fixture(scope="module")
 def node(process: Moto) -> Iterator[Node]:
-    with node_site("dynamodb-store.js", process.endpoint, "shared", **os.environ) as site:
+    with node_site("dynamodb-store.js", process.endpoint, "shared") as site:
         yield site
 
 
 @pytest.fixture
 async def shared(process: Moto) -> AsyncIterator[DynamoDBStore]:
-    store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True)
+    store = DynamoDBStore("shared", endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
     yield store
     store.close()
     await store.asynchronous().close()
@@ -198,53 +200,26 @@ def ours(shared: DynamoDBStore) -> Ours:
     return Ours(shared)
 
 
-async def test_node_reads_what_we_created(node: Node, ours: Ours) -> None:
-    """The same cookie, the same item; and we read what Node has made of it."""
-    words = {"name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "0": [1.5, None]}
-    await ours.visit(lambda session: session.update(words))
-    seen, _ = node.get(ours.cookie)
-    assert {key: seen[key] for key in words} == words
-    node.get(ours.cookie, set='{"node":"Größe"}')
-    assert await ours.visit() == {**words, "node": "Größe"}
-    await ours.visit(lambda session: session.pop("name"))
-    seen, _ = node.get(ours.cookie)
-    assert "name" not in seen
-    assert seen["node"] == "Größe"
+class TestBesideNode(BesideNode):
+    """Of connect-dynamodb."""
 
-
-async def test_we_read_what_node_created(node: Node, ours: Ours) -> None:
-    """And change it deep within, and Node reads that."""
-    _, ours.cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}', maxAge="600001")
-    assert await ours.visit(lambda session: (session["user"], session.is_new)) == (
-        {"name": "Zoë 😀", "lone": "\ud800"},
-        False,
-    )
-    assert ours.response.cookie is None, "nothing has changed"
-    await ours.visit(lambda session: session["user"].update(name="Bob"))
-    seen, _ = node.get(ours.cookie)
-    assert seen["user"] == {"name": "Bob", "lone": "\ud800"}
-
-
-async def test_what_one_ends_the_other_does_not_find(node: Node, ours: Ours, shared: DynamoDBStore, aws: Any) -> None:
-    """Both ways. And the item without a session that Node's touch leaves after that is none."""
-    _, ours.cookie = cookie = node.get(None, set='{"a":1}')
-    assert await ours.visit(lambda session: (dict(session), session.destroy())[0]) == {"a": 1}
-    seen, _ = node.get(cookie[1])
-    assert list(seen) == ["cookie"]
-    await ours.visit(lambda session: session.update(b=2))
-    cookie_of_b, sid = ours.cookie, sid_of(ours.cookie)
-    node.get(cookie_of_b, destroy="")
-    aws.update_item(
-        TableName="shared",
-        Key={"id": {"S": f"sess:{sid}"}},
-        UpdateExpression="set expires = :e",
-        ExpressionAttributeValues={":e": {"N": str(int(time.time()) + 600)}},
-    )
-    assert shared.load(sid) is None
-    assert shared.touch(sid, 60) is False
-    assert shared.replace(sid, b"{}", 60, b"") == Missing()
-    assert shared.delete(sid) is False
-    assert await ours.visit(lambda session: session.is_new) is True
+    async def test_what_one_ends_the_other_does_not_find(
+        self, node: Node, ours: Ours, shared: DynamoDBStore, aws: Any
+    ) -> None:
+        """And the item without a session that Node's touch leaves after that is none."""
+        await super().test_what_one_ends_the_other_does_not_find(node, ours)
+        sid = sid_of(ours.cookie)
+        aws.update_item(
+            TableName="shared",
+            Key={"id": {"S": f"sess:{sid}"}},
+            UpdateExpression="set expires = :e",
+            ExpressionAttributeValues={":e": {"N": str(int(time.time()) + 600)}},
+        )
+        assert shared.load(sid) is None
+        assert shared.touch(sid, 60) is False
+        assert shared.replace(sid, b"{}", 60, b"") == Missing()
+        assert shared.delete(sid) is False
+        assert await ours.visit(lambda session: session.is_new) is True
 
 
 async def test_a_touch_is_seen_on_the_other_side(node: Node, ours: Ours, shared: DynamoDBStore) -> None:
@@ -295,7 +270,7 @@ def test_only_what_has_the_prefix_is_listed_and_removed(
     process: Moto, store: DynamoDBStore, aws: Any, table: str
 ) -> None:
     """Other applications may share the table."""
-    other = DynamoDBStore(table, endpoint=process.endpoint, prefix="", create_table=True)
+    other = DynamoDBStore(table, endpoint=process.endpoint, prefix="", create_table=True, timeout=PATIENCE)
     store.create("a", b"{}", 60)
     other.create("b", b"{}", 60)
     other.create("ses", b"{}", 60)
@@ -437,15 +412,11 @@ async def test_a_call_never_stalls_the_event_loop(store: DynamoDBStore) -> None:
 def test_a_child_of_a_fork_has_connections_of_its_own(process: Moto, store: DynamoDBStore) -> None:
     """Or it would read its parent's replies."""
     store.create("a", b"{}", 60)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if not store._client and all(store.load("a").payload == b"{}" for _ in range(10)) else 1
-        finally:
-            os._exit(code)
-    assert all(store.load("a").payload == b"{}" for _ in range(10))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def reads() -> bool:
+        return all(store.load("a").payload == b"{}" for _ in range(10))
+
+    assert forked(lambda: not store._client and reads(), reads)
 
 
 # Outages --------------------------------------------------------------------------------------------------------------
@@ -455,11 +426,8 @@ def test_a_child_of_a_fork_has_connections_of_its_own(process: Moto, store: Dyna
 async def test_a_server_that_was_killed_is_found_again(colour: str) -> None:
     """While it is gone, that is an outage. (moto forgets its tables with it, which AWS does not.)"""
     with moto() as process:
-        store = DynamoDBStore("sessions", endpoint=process.endpoint, create_table=True)
+        store = DynamoDBStore("sessions", endpoint=process.endpoint, create_table=True, timeout=PATIENCE)
         verbs = store.asynchronous() if colour == "asyncio" else store
-
-        async def ask(answer: Any) -> Any:
-            return await answer if hasattr(answer, "__await__") else answer
 
         assert await ask(verbs.create("a", b"{}", 60)) is True
         process.kill()
@@ -474,22 +442,11 @@ async def test_a_server_that_was_killed_is_found_again(colour: str) -> None:
         await ask(verbs.close())
 
 
-async def test_a_visitor_is_told_to_come_back(process: Moto, table: str) -> None:
-    """503, and the cookie stays: the browser has its session again when the server has."""
+async def test_a_visitor_is_told_to_come_again(process: Moto, table: str) -> None:
+    """Whether the server is gone or silent."""
     with Link(process.port) as link:
-        store = DynamoDBStore(table, endpoint=f"http://127.0.0.1:{link.port}", create_table=True, timeout=0.5)
-        ours = Ours(store)
-        await ours.visit(lambda session: session.update(a=1))
-        cookie = ours.cookie
-        for fail in (link.refuse, link.silence):
-            fail()
-            await ours.visit()
-            assert (ours.response.status, ours.response.cookie) == (503, None)
-            assert ours.response.get("retry-after")
-            link.resume()
-            assert await ours.visit() == {"a": 1}
-        assert ours.cookie == cookie
-        await store.asynchronous().close()
+        store = DynamoDBStore(table, endpoint=f"http://127.0.0.1:{link.port}", create_table=True, timeout=1)
+        await visitor_is_told_to_come_again(Ours(store), link)
 
 
 def test_missing_credentials_are_an_outage(process: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

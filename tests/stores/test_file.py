@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from holdfast import InvalidOption, StoreUnavailable, stores
@@ -28,8 +27,9 @@ from holdfast.stores.base import Missing, Replaced
 from holdfast.stores.file import FileStore
 from holdfast.testing import FrozenClock, StoreConformance
 from holdfast.testing.conformance import HOSTILE_SIDS
-
-SITE = Path(__file__).parents[1] / "node" / "file-store.js"
+from tests.processes import finish, start_together
+from tests.stores.beside import NODE, BesideNode, Node, Ours, node_site, sid_of
+from tests.waiting import wait_for
 
 
 class TestFile(StoreConformance):
@@ -69,13 +69,6 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def let_prune() -> None:
     """Wait for what is done in the background, if anything is."""
     for thread in threading.enumerate():
@@ -93,90 +86,52 @@ def run(code: str, *arguments: object, **more: Any) -> subprocess.Popen[str]:
 
 
 @dataclass
-class Node:
-    """A site of express-session and session-file-store, and the folder of its sessions."""
+class FilesNode(Node):
+    """A site of session-file-store, and the folder of its sessions."""
 
-    url: str
     folder: Path
-
-    def get(self, cookie: str | None, **query: str) -> tuple[Any, str | None]:
-        """Make a request. Return the session as the handler left it, and the cookie that was set."""
-        headers = {} if cookie is None else {"cookie": f"connect.sid={cookie}"}
-        response = httpx.get(self.url, params=query, headers=headers)
-        assert response.status_code == 200, response.text
-        cookie_line = response.headers.get("set-cookie", "")
-        return response.json(), cookie_line.partition(";")[0].removeprefix("connect.sid=") or None
 
     def content(self, cookie: str) -> Any:
         return json.loads(self.file(cookie).read_bytes())
 
     def file(self, cookie: str) -> Path:
-        return self.folder / f"{cookie.removeprefix('s%3A').partition('.')[0]}.json"
+        return self.folder / f"{sid_of(cookie)}.json"
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilesNode]:
     folder = tmp_path_factory.mktemp("node") / "sessions"
-    command = ["node", str(SITE), str(folder), "86400"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port, "run: npm install --prefix tests/node"
-        yield Node(f"http://127.0.0.1:{port}/", folder)
-        process.communicate(timeout=30)
+    with node_site("file-store.js", str(folder), "86400") as node:
+        yield FilesNode(node.url, folder)
 
 
 @pytest.fixture
-def beside(node: Node, new_visitor: Any) -> Any:
-    """A visitor of a site of ours with Node's folder, by the true time."""
-    return new_visitor(store=FileStore(node.folder, ttl=86_400), clock=time.time, ttl=86_400)
+def ours(node: FilesNode) -> Ours:
+    """A site of ours with Node's folder, by the true time."""
+    return Ours(FileStore(node.folder, ttl=86_400), ttl=86_400)
 
 
-def test_node_reads_what_we_created(node: Node, beside: Any) -> None:
-    """The same cookie, the same file; and we read what Node has made of it."""
-    words = {"name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "0": [1.5, None]}
-    beside.visit(lambda session: session.update(words))
-    cookie = beside.jar["connect.sid"]
-    seen, _ = node.get(cookie)
-    assert {key: seen[key] for key in words} == words
+class TestBesideNode(BesideNode):
+    """Of session-file-store."""
+
+    async def test_what_one_ends_the_other_does_not_find(self, node: FilesNode, ours: Ours) -> None:
+        """And the file is gone."""
+        await super().test_what_one_ends_the_other_does_not_find(node, ours)
+        assert not node.file(ours.cookie).exists()
+
+
+async def test_what_node_reckons_with_is_no_part_of_the_session(node: FilesNode, ours: Ours) -> None:
+    """Node shows it as a key, and we keep it to ourselves: always the last one of those that we write."""
+    await ours.visit(lambda session: session.update(name="Zoë"))
+    seen, _ = node.get(ours.cookie, set='{"node":"Größe"}')
     assert "__lastAccess" in seen
-    seen, _ = node.get(cookie, set='{"node":"Größe"}')
-    assert list(node.content(cookie))[-2:] == ["__lastAccess", "node"], "what Node adds stands behind"
-    assert beside.visit(dict).result == {**words, "node": "Größe"}
-    assert beside.visit(lambda session: session.pop("name")).result == words["name"]
-    assert list(node.content(cookie))[-1] == "__lastAccess"
-    seen, _ = node.get(cookie)
-    assert "name" not in seen
-    assert seen["node"] == "Größe"
+    assert list(node.content(ours.cookie))[-2:] == ["__lastAccess", "node"], "what Node adds stands behind"
+    assert await ours.visit(lambda session: session.pop("name")) == "Zoë"
+    assert list(node.content(ours.cookie))[-1] == "__lastAccess"
+    assert await ours.visit() == {"node": "Größe"}
 
 
-def test_we_read_what_node_created(node: Node, beside: Any) -> None:
-    """And change it, and Node reads that."""
-    _, cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
-    assert cookie is not None
-    beside.jar["connect.sid"] = cookie
-    visit = beside.visit(lambda session: (session["user"], session.is_new))
-    assert visit.result == ({"name": "Zoë 😀", "lone": "\ud800"}, False)
-    assert visit.set_cookie is None, "nothing has changed"
-    beside.visit(lambda session: session["user"].update(name="Bob"))
-    seen, _ = node.get(cookie)
-    assert seen["user"] == {"name": "Bob", "lone": "\ud800"}
-
-
-def test_both_change_in_turn_and_nothing_is_lost(node: Node, beside: Any) -> None:
-    """The key goes to and fro."""
-    beside.visit(lambda session: session.update(turn=[]))
-    cookie = beside.jar["connect.sid"]
-    for number in range(3):
-        node.get(cookie, set=json.dumps({f"node{number}": number}))
-        beside.visit(lambda session, number=number: session.update({f"python{number}": number}))
-    expected = {f"{name}{number}": number for number in range(3) for name in ("node", "python")} | {"turn": []}
-    assert beside.visit(dict).result == expected
-    seen, _ = node.get(cookie)
-    assert {key: seen[key] for key in expected} == expected
-
-
-def test_a_touch_is_seen_on_the_other_side(node: Node, beside: Any) -> None:
+def test_a_touch_is_seen_on_the_other_side(node: FilesNode) -> None:
     """Node touches at every visit; we rewrite the time, and nothing else of the file."""
     _, cookie = node.get(None, set='{"a":1}')
     assert cookie is not None
@@ -193,23 +148,9 @@ def test_a_touch_is_seen_on_the_other_side(node: Node, beside: Any) -> None:
     assert abs(store.load(sid).expires_at - end) < 60, "Node's touch counts from now"
 
 
-def test_what_one_ends_the_other_does_not_find(node: Node, beside: Any) -> None:
-    """Both ways."""
-    _, cookie = node.get(None, set='{"a":1}')
-    beside.jar["connect.sid"] = cookie
-    assert beside.visit(lambda session: (dict(session), session.destroy())).result[0] == {"a": 1}
-    seen, _ = node.get(cookie)
-    assert list(seen) == ["cookie"]
-    beside.visit(lambda session: session.update(b=2))
-    cookie = beside.jar["connect.sid"]
-    node.get(cookie, destroy="")
-    assert not node.file(cookie).exists()
-    assert beside.visit(lambda session: session.is_new).result is True
-
-
 @pytest.mark.parametrize("max_age", [None, 600], ids=["no end", "an end"])
 @pytest.mark.parametrize("left", [-5, 60])
-def test_node_ends_what_we_end(node: Node, max_age: int | None, left: int) -> None:
+def test_node_ends_what_we_end(node: FilesNode, max_age: int | None, left: int) -> None:
     """Our end may come earlier or later than the life that the cookie names: what is written says so."""
     store = FileStore(node.folder, ttl=86_400, clock=lambda: time.time() - 1000)
     sid = f"ends-{max_age}-{left}"
@@ -218,11 +159,11 @@ def test_node_ends_what_we_end(node: Node, max_age: int | None, left: int) -> No
     code = "const s = require('express-session'), F = require('session-file-store')(s);"
     code += "new F({path: process.argv[1], ttl: 86400, retries: 0, logFn() {}}).get(process.argv[2], (e, r) => console.log(r ? r.a : r))"
     command = ["node", "-e", code, str(node.folder), sid]
-    answer = subprocess.run(command, cwd=SITE.parent, capture_output=True, text=True, timeout=60, check=True).stdout
+    answer = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=60, check=True).stdout
     assert answer == ("1\n" if left > 0 else "null\n")
 
 
-def test_we_end_what_node_ends(node: Node) -> None:
+def test_we_end_what_node_ends(node: FilesNode) -> None:
     """A minute's session of Node's is over after a minute."""
     _, cookie = node.get(None, set='{"a":1}', maxAge="60000")
     assert cookie is not None
@@ -234,12 +175,11 @@ def test_we_end_what_node_ends(node: Node) -> None:
     assert store.load(node.file(cookie).stem) is None
 
 
-def test_node_keeps_our_file_to_its_owner(node: Node, beside: Any) -> None:
+async def test_node_keeps_our_file_to_its_owner(node: FilesNode, ours: Ours) -> None:
     """Node writes with the mode that it finds."""
-    beside.visit(lambda session: session.update(a=1))
-    cookie = beside.jar["connect.sid"]
-    node.get(cookie, set='{"b":2}')
-    assert stat.S_IMODE(node.file(cookie).stat().st_mode) == 0o600
+    await ours.visit(lambda session: session.update(a=1))
+    node.get(ours.cookie, set='{"b":2}')
+    assert stat.S_IMODE(node.file(ours.cookie).stat().st_mode) == 0o600
 
 
 # Time -----------------------------------------------------------------------------------------------------------------
@@ -472,13 +412,7 @@ def test_no_increment_of_several_processes_is_lost(folder: Path) -> None:
     """Four processes count to 100 each."""
     store = FileStore(folder)
     store.create("counter", b'{"n":0}', 600)
-    started = [run(COUNT, folder, stdin=subprocess.PIPE) for _ in range(4)]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        process.communicate("go\n", timeout=60)
-        assert process.returncode == 0
+    finish(start_together(COUNT, *[[folder]] * 4))
     assert store.load("counter").payload == b'{"n":400}'
 
 

@@ -18,8 +18,12 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.memcached import MemcachedStore
 from holdfast.stores.memcached_client import AsyncClient, Reply, parse
 from holdfast.testing import FrozenClock, Link, StoreConformance
-from tests.stores.beside import Node, Ours, node_site, sid_of
+from holdfast.testing.conformance import ask
+from tests.processes import forked
+from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.memcached import Memcached, ServersClock, memcached
+from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import PATIENCE
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-memcached-3.json").read_text("utf-8"))["records"]
 START = 1_700_000_000
@@ -77,7 +81,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
 @pytest.fixture
 async def store(process: Memcached) -> AsyncIterator[MemcachedStore]:
     process.ask(b"flush_all\r\n")
-    store = MemcachedStore(f"127.0.0.1:{process.port}")
+    store = MemcachedStore(f"127.0.0.1:{process.port}", timeout=PATIENCE)
     yield store
     store.close()
     await store.asynchronous().close()
@@ -108,7 +112,7 @@ def test_what_node_wrote_is_read_and_written_as_it_was(
 
 @pytest.fixture(scope="module")
 def node(process: Memcached) -> Iterator[Node]:
-    with node_site("memcached-store.js", f"127.0.0.1:{process.port}", **os.environ) as site:
+    with node_site("memcached-store.js", f"127.0.0.1:{process.port}") as site:
         yield site
 
 
@@ -117,42 +121,8 @@ def ours(store: MemcachedStore) -> Ours:
     return Ours(store)
 
 
-async def test_node_reads_what_we_created(node: Node, ours: Ours) -> None:
-    """The same cookie, the same record; and we read what Node has made of it."""
-    words = {"name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "0": [1.5, None]}
-    await ours.visit(lambda session: session.update(words))
-    seen, _ = node.get(ours.cookie)
-    assert {key: seen[key] for key in words} == words
-    node.get(ours.cookie, set='{"node":"Größe"}')
-    assert await ours.visit() == {**words, "node": "Größe"}
-    await ours.visit(lambda session: session.pop("name"))
-    seen, _ = node.get(ours.cookie)
-    assert "name" not in seen
-    assert seen["node"] == "Größe"
-
-
-async def test_we_read_what_node_created(node: Node, ours: Ours) -> None:
-    """And change it deep within, and Node reads that."""
-    _, ours.cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
-    assert await ours.visit(lambda session: (session["user"], session.is_new)) == (
-        {"name": "Zoë 😀", "lone": "\ud800"},
-        False,
-    )
-    assert ours.response.cookie is None, "nothing has changed"
-    await ours.visit(lambda session: session["user"].update(name="Bob"))
-    seen, _ = node.get(ours.cookie)
-    assert seen["user"] == {"name": "Bob", "lone": "\ud800"}
-
-
-async def test_what_one_ends_the_other_does_not_find(node: Node, ours: Ours) -> None:
-    """Both ways."""
-    _, ours.cookie = cookie = node.get(None, set='{"a":1}')
-    assert await ours.visit(lambda session: (dict(session), session.destroy())[0]) == {"a": 1}
-    seen, _ = node.get(cookie[1])
-    assert list(seen) == ["cookie"]
-    await ours.visit(lambda session: session.update(b=2))
-    node.get(ours.cookie, destroy="")
-    assert await ours.visit(lambda session: session.is_new) is True
+class TestBesideNode(BesideNode):
+    """Of connect-memcached."""
 
 
 async def test_a_touch_is_seen_on_the_other_side(node: Node, ours: Ours, store: MemcachedStore) -> None:
@@ -291,11 +261,8 @@ def test_a_server_that_is_full_and_keeps_all_is_an_outage(tmp_path: Path) -> Non
 async def test_a_server_that_was_killed_has_forgotten_all(tmp_path: Path, colour: str) -> None:
     """While it is gone, that is an outage; when it is back, there is no session, and the first call creates one."""
     with memcached(tmp_path) as process:
-        store = MemcachedStore(f"127.0.0.1:{process.port}")
+        store = MemcachedStore(f"127.0.0.1:{process.port}", timeout=PATIENCE)
         verbs = store.asynchronous() if colour == "asyncio" else store
-
-        async def ask(answer: Any) -> Any:
-            return await answer if hasattr(answer, "__await__") else answer
 
         assert await ask(verbs.create("a", b"{}", 60)) is True
         process.kill()
@@ -308,22 +275,10 @@ async def test_a_server_that_was_killed_has_forgotten_all(tmp_path: Path, colour
         await ask(verbs.close())
 
 
-async def test_a_visitor_is_told_to_come_back(tmp_path: Path) -> None:
-    """503, and the cookie stays: the browser has its session again when the server has."""
-    with memcached(tmp_path) as process, Link(process.port) as link:
-        store = MemcachedStore(f"127.0.0.1:{link.port}", timeout=0.5)
-        ours = Ours(store)
-        await ours.visit(lambda session: session.update(a=1))
-        cookie = ours.cookie
-        for fail in (link.refuse, link.silence):
-            fail()
-            await ours.visit()
-            assert (ours.response.status, ours.response.cookie) == (503, None)
-            assert ours.response.get("retry-after")
-            link.resume()
-            assert await ours.visit() == {"a": 1}
-        assert ours.cookie == cookie
-        await store.asynchronous().close()
+async def test_a_visitor_is_told_to_come_again(process: Memcached) -> None:
+    """Whether the server is gone or silent."""
+    with Link(process.port) as link:
+        await visitor_is_told_to_come_again(Ours(MemcachedStore(f"127.0.0.1:{link.port}", timeout=1)), link)
 
 
 async def test_many_at_once_share_a_few_connections(process: Memcached, store: MemcachedStore) -> None:
@@ -400,15 +355,11 @@ async def test_a_socket_file_will_do(tmp_path: Path) -> None:
 def test_a_child_of_a_fork_has_connections_of_its_own(process: Memcached, store: MemcachedStore) -> None:
     """Or it would read its parent's replies."""
     store.create("a", b"{}", 60)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if not store._client and all(store.load("a").payload == b"{}" for _ in range(50)) else 1
-        finally:
-            os._exit(code)
-    assert all(store.load("a").payload == b"{}" for _ in range(50))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def reads() -> bool:
+        return all(store.load("a").payload == b"{}" for _ in range(50))
+
+    assert forked(lambda: not store._client and reads(), reads)
 
 
 # Options --------------------------------------------------------------------------------------------------------------

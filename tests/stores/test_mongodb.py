@@ -17,34 +17,33 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bson
-import httpx
 import pytest
 from bson.datetime_ms import DatetimeMS
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from holdfast import InvalidOption, Session, SessionError, Sessions, StoreUnavailable, stores
-from holdfast.asgi import SessionMiddleware
+from holdfast import InvalidOption, SessionError, StoreUnavailable, stores
 from holdfast.record import stringify
 from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.mongodb import MongoStore
 from holdfast.stores.mongodb_document import OPTIONS
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import ask
-from tests.asgi import Browser, Response, handler
-from tests.conftest import SECRET
+from tests.processes import forked
+from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.mongo_stub import MongoStub
 from tests.stores.test_mongodb_document import GOLDEN
+from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import wait_for
 
-SITE = Path(__file__).parents[1] / "node" / "connect-mongo.js"
 STUB = Path(__file__).parent / "mongo_stub.py"
 
 # Servers --------------------------------------------------------------------------------------------------------------
@@ -110,8 +109,7 @@ def url(origin: Callable[[int], str]) -> str:
 class TestMongo(StoreConformance):
     """The contract, for synchronous callers. With the stand-in, the server's own part in it is not proved."""
 
-    deadline = 0.8
-    options: dict[str, Any] = {}
+    deadline = 1.0
 
     @pytest.fixture
     def clock(self) -> FrozenClock:
@@ -127,11 +125,9 @@ class TestMongo(StoreConformance):
 
     @pytest.fixture
     def sync_store(
-        self, request: pytest.FixtureRequest, clock: FrozenClock, server: Link, origin: Callable[[int], str]
+        self, patience: float, clock: FrozenClock, server: Link, origin: Callable[[int], str]
     ) -> Iterator[MongoStore]:
-        # Where nobody waits for the deadline, a busy machine may take its time.
-        timeout = self.deadline if {"server", "late"} & set(request.node.name.split("_")) else 5
-        store = MongoStore(origin(server.port), timeout=timeout, clock=clock, **self.options)
+        store = MongoStore(origin(server.port), timeout=patience, clock=clock)
         yield store
         server.resume()
         store.close()
@@ -155,8 +151,6 @@ class TestMongoUnderAsyncio(TestMongo):
 class TestMongoObjects(TestMongo):
     """The contract, for ``stringify: false``; that the server fails has been proved above."""
 
-    options = {"stringify": False}
-
     @pytest.fixture
     def server(self) -> None:
         return None
@@ -172,127 +166,75 @@ class TestMongoObjects(TestMongo):
 
 
 @dataclass
-class Node:
-    """A site of express-session and connect-mongo, and the database of its sessions."""
+class MongoNode(Node):
+    """A site of connect-mongo, and the database of its sessions."""
 
-    address: str
-    url: str
+    database: str
     stringify: bool
-
-    def get(self, cookie: str | None, **query: str) -> tuple[Any, str | None]:
-        """Make a request. Return the session as the handler left it, and the cookie that was set."""
-        headers = {} if cookie is None else {"cookie": f"connect.sid={cookie}"}
-        response = httpx.get(self.address, params=query, headers=headers)
-        assert response.status_code == 200, response.text
-        line = response.headers.get("set-cookie", "")
-        return response.json(), line.partition(";")[0].removeprefix("connect.sid=") or None
 
     def document(self, cookie: str) -> Any:
         """Return what stands in the collection."""
-        with MongoClient[Any](self.url) as client:
+        with MongoClient[Any](self.database) as client:
             sessions = client.get_default_database()["sessions"].with_options(codec_options=OPTIONS)
-            return sessions.find_one({"_id": sid(cookie)})
-
-
-def sid(cookie: str) -> str:
-    return cookie.removeprefix("s%3A").partition(".")[0]
+            return sessions.find_one({"_id": sid_of(cookie)})
 
 
 @contextmanager
-def site(url: str, **options: Any) -> Iterator[Node]:
-    command = ["node", str(SITE), url, json.dumps(options)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port, "run: npm install --prefix tests/node"
-        yield Node(f"http://127.0.0.1:{port}/", url, options.get("stringify", True))
-        process.communicate(timeout=30)
+def site(database: str, **options: Any) -> Iterator[MongoNode]:
+    with node_site("connect-mongo.js", database, json.dumps(options)) as node:
+        yield MongoNode(node.url, database, options.get("stringify", True))
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["stringify", "objects"])
-def node(origin: Callable[[int], str], request: pytest.FixtureRequest) -> Iterator[Node]:
+def node(origin: Callable[[int], str], request: pytest.FixtureRequest) -> Iterator[MongoNode]:
     with site(origin(0), stringify=request.param) as node:
         yield node
 
 
-class Visitor:
-    """A browser of a site of ours, by the true time."""
-
-    def __init__(self, store: MongoStore, **options: Any) -> None:
-        self.sessions = Sessions(secret=SECRET, store=store, ttl=86_400, **options)
-        self.jar: dict[str, str] = {}
-        self.response = Response()
-
-    async def visit(self, work: Callable[[Session], Any] = dict) -> Any:
-        """Make a request in which ``work`` has the session. Return what that returned."""
-        results: list[Any] = []
-        app = SessionMiddleware(handler(lambda session: results.append(work(session))), self.sessions)
-        self.response = await Browser(app, self.jar).get()
-        return results[0] if results else None
-
-    @property
-    def cookie(self) -> str:
-        return self.jar["connect.sid"]
-
-
 @pytest.fixture
-async def beside(node: Node) -> Any:
-    """A visitor of a site of ours with Node's database."""
-    visitor = Visitor(MongoStore(node.url, stringify=node.stringify))
-    yield visitor
-    await visitor.sessions.close()
+async def beside(node: MongoNode) -> AsyncIterator[Ours]:
+    """A site of ours with Node's database."""
+    ours = Ours(MongoStore(node.database, stringify=node.stringify), ttl=86_400)
+    yield ours
+    await ours.sessions.close()
 
 
-WORDS = {"name": "Zoë Ωmega 漢字 😀", "quote": '\\"}', "0": [1.5, None], "a.b": {"c": [[], {}]}}
+class TestBesideNode(BesideNode):
+    """Of connect-mongo, in both of its forms."""
+
+    words = {
+        "name": "Zoë Ωmega 漢字 😀",
+        "quote": '\\"}',
+        "0": [1.5, None],
+        "big": 2**53 - 1,
+        "deep": {"a": [1, {"b": 2}]},
+        "a.b": {"c": [[], {}]},
+    }
+
+    @pytest.fixture
+    def ours(self, beside: Ours) -> Ours:
+        return beside
+
+    async def test_what_one_ends_the_other_does_not_find(self, node: MongoNode, ours: Ours) -> None:
+        """And the document is gone."""
+        await super().test_what_one_ends_the_other_does_not_find(node, ours)
+        assert node.document(ours.cookie) is None
 
 
-async def test_node_reads_what_we_created(node: Node, beside: Visitor) -> None:
-    """The same cookie, the same document; and we read what Node has made of it."""
-    await beside.visit(lambda session: session.update(WORDS))
-    before = node.document(beside.cookie)
-    assert list(before) == ["_id", "session", "expires"]
-    assert isinstance(before["session"], str if node.stringify else dict)
-    seen, _ = node.get(beside.cookie)
-    assert {key: seen[key] for key in WORDS} == WORDS
-    node.get(beside.cookie, set='{"node":"Größe"}')
-    assert await beside.visit() == {**WORDS, "node": "Größe"}
-    await beside.visit(lambda session: session.pop("name"))
-    seen, _ = node.get(beside.cookie)
-    assert "name" not in seen
-    assert seen["node"] == "Größe"
+async def test_a_document_has_nodes_fields(node: MongoNode, beside: Ours) -> None:
+    """In its order, and the session in the form that the option says."""
+    await beside.visit(lambda session: session.update(a=1))
+    document = node.document(beside.cookie)
+    assert list(document) == ["_id", "session", "expires"]
+    assert isinstance(document["session"], str if node.stringify else dict)
 
 
-async def test_we_read_what_node_created(node: Node, beside: Visitor) -> None:
-    """And change it deep inside, and Node reads that."""
-    _, cookie = node.get(None, set='{"user":{"name":"Zoë 😀","tags":[1,2]},"big":9007199254740991}')
-    assert cookie is not None
-    beside.jar["connect.sid"] = cookie
-    assert await beside.visit(lambda session: (session["user"]["name"], session.is_new)) == ("Zoë 😀", False)
-    assert beside.response.cookie is None, "nothing has changed"
-    await beside.visit(lambda session: session["user"]["tags"].append("ü"))
-    seen, _ = node.get(cookie)
-    assert seen["user"] == {"name": "Zoë 😀", "tags": [1, 2, "ü"]}
-    assert seen["big"] == 2**53 - 1
-
-
-async def test_both_change_in_turn_and_nothing_is_lost(node: Node, beside: Visitor) -> None:
-    """The key goes to and fro."""
-    await beside.visit(lambda session: session.update(turn=[]))
-    for number in range(3):
-        node.get(beside.cookie, set=json.dumps({f"node{number}": number}))
-        await beside.visit(lambda session, number=number: session.update({f"python{number}": number}))
-    expected = {f"{name}{number}": number for number in range(3) for name in ("node", "python")} | {"turn": []}
-    assert await beside.visit() == expected
-    seen, _ = node.get(beside.cookie)
-    assert {key: seen[key] for key in expected} == expected
-
-
-async def test_what_nobody_changed_is_the_same_to_the_last_byte(node: Node, beside: Visitor) -> None:
+async def test_what_nobody_changed_is_the_same_to_the_last_byte(node: MongoNode, beside: Ours) -> None:
     """What JSON has no name for stays as Node's driver wrote it, and is read as Node reads it."""
     theirs, cookie = node.get(None, odd="")
     assert cookie is not None
     before = node.document(cookie)
-    beside.jar["connect.sid"] = cookie
+    beside.cookie = cookie
     theirs, _ = node.get(cookie)
     del theirs["cookie"]
     assert await beside.visit() == theirs
@@ -315,16 +257,16 @@ def encoded(document: Any) -> bytes:
     return bson.encode(document, codec_options=OPTIONS)
 
 
-def test_what_both_create_differs_in_the_nulls_of_the_cookie_only(node: Node) -> None:
+def test_what_both_create_differs_in_the_nulls_of_the_cookie_only(node: MongoNode) -> None:
     """Node's driver writes what is undefined in a cookie as null; we leave it out, and keep it where it is."""
     _, cookie = node.get(None, set='{"a":1,"big":9007199254740991,"x":1.5,"l":[true,null,{"ü":""}]}')
     assert cookie is not None
     theirs = node.document(cookie)
-    with closing(MongoStore(node.url, stringify=node.stringify)) as store:
-        payload = store.load(sid(cookie)).payload
-        store.delete(sid(cookie))
+    with closing(MongoStore(node.database, stringify=node.stringify)) as store:
+        payload = store.load(sid_of(cookie)).payload
+        store.delete(sid_of(cookie))
         left = payload if node.stringify else stringify(without_nulls(json.loads(payload))).encode()
-        store.create(sid(cookie), left, 60)
+        store.create(sid_of(cookie), left, 60)
         ours = node.document(cookie)
     if not node.stringify:
         theirs["session"]["cookie"] = {k: v for k, v in theirs["session"]["cookie"].items() if v is not None}
@@ -336,60 +278,45 @@ def without_nulls(session: Any) -> Any:
     return {**session, "cookie": {key: value for key, value in session["cookie"].items() if value is not None}}
 
 
-async def test_a_touch_is_seen_on_the_other_side(node: Node, beside: Visitor) -> None:
+async def test_a_touch_is_seen_on_the_other_side(node: MongoNode, beside: Ours) -> None:
     """Both move `expires`, and nothing else of the document."""
     _, cookie = node.get(None, set='{"a":1}')
     assert cookie is not None
     before = node.document(cookie)
-    with closing(MongoStore(node.url, stringify=node.stringify)) as store:
-        assert store.touch(sid(cookie), 90_000) is True
+    with closing(MongoStore(node.database, stringify=node.stringify)) as store:
+        assert store.touch(sid_of(cookie), 90_000) is True
         after = node.document(cookie)
         assert int(after.pop("expires")) - int(before.pop("expires")) == pytest.approx(3_600_000, abs=60_000)
         assert encoded(after) == encoded(before)
         node.get(cookie)
-        assert store.load(sid(cookie)).expires_at == pytest.approx(time.time() + 86_400, abs=60)
+        assert store.load(sid_of(cookie)).expires_at == pytest.approx(time.time() + 86_400, abs=60)
 
 
-async def test_what_one_ends_the_other_does_not_find(node: Node, beside: Visitor) -> None:
-    """Both ways."""
-    _, cookie = node.get(None, set='{"a":1}')
-    assert cookie is not None
-    beside.jar["connect.sid"] = cookie
-    assert (await beside.visit(lambda session: (dict(session), session.destroy())))[0] == {"a": 1}
-    seen, _ = node.get(cookie)
-    assert list(seen) == ["cookie"]
-    await beside.visit(lambda session: session.update(b=2))
-    cookie = beside.cookie
-    node.get(cookie, destroy="")
-    assert node.document(cookie) is None
-    assert await beside.visit(lambda session: session.is_new) is True
-
-
-def test_a_change_by_node_is_a_conflict(node: Node) -> None:
+def test_a_change_by_node_is_a_conflict(node: MongoNode) -> None:
     """It knows nothing of us, and is noticed."""
     _, cookie = node.get(None, set='{"a":1}')
     assert cookie is not None
-    with closing(MongoStore(node.url, stringify=node.stringify)) as store:
-        loaded = store.load(sid(cookie)).payload
+    with closing(MongoStore(node.database, stringify=node.stringify)) as store:
+        loaded = store.load(sid_of(cookie)).payload
         node.get(cookie, set='{"a":2}')
-        answer = store.replace(sid(cookie), loaded + b" ", 60, loaded)
+        answer = store.replace(sid_of(cookie), loaded + b" ", 60, loaded)
         assert json.loads(answer.current)["a"] == 2
         node.get(cookie, destroy="")
-        assert store.replace(sid(cookie), loaded, 60, answer.current) == Missing()
+        assert store.replace(sid_of(cookie), loaded, 60, answer.current) == Missing()
 
 
 @pytest.mark.parametrize("stringify", [True, False])
-def test_a_document_in_the_other_form_is_read_and_replaced(node: Node, stringify: bool) -> None:
+def test_a_document_in_the_other_form_is_read_and_replaced(node: MongoNode, stringify: bool) -> None:
     """So both sides can change the option, and nobody is logged out."""
     _, cookie = node.get(None, odd="")
     assert cookie is not None
-    with closing(MongoStore(node.url, stringify=stringify)) as store:
-        loaded = store.load(sid(cookie)).payload
+    with closing(MongoStore(node.database, stringify=stringify)) as store:
+        loaded = store.load(sid_of(cookie)).payload
         changed = loaded.replace(b'"nan"', b'"nine"')
-        assert store.replace(sid(cookie), changed, 60, loaded + b" ") == Conflict(loaded)
-        assert store.replace(sid(cookie), changed, 60, loaded) == Replaced()
-        assert store.replace(sid(cookie), changed, 60, loaded) == Conflict(changed)
-        assert store.load(sid(cookie)).payload == changed
+        assert store.replace(sid_of(cookie), changed, 60, loaded + b" ") == Conflict(loaded)
+        assert store.replace(sid_of(cookie), changed, 60, loaded) == Replaced()
+        assert store.replace(sid_of(cookie), changed, 60, loaded) == Conflict(changed)
+        assert store.load(sid_of(cookie)).payload == changed
     assert isinstance(node.document(cookie)["session"], str if stringify else dict)
 
 
@@ -398,8 +325,8 @@ async def test_beside_touch_after_and_timestamps(origin: Callable[[int], str]) -
     with site(origin(0), touchAfter=3600, timestamps=True) as node:
         _, cookie = node.get(None, set='{"a":1}')
         assert cookie is not None
-        visitor = Visitor(MongoStore(node.url))
-        visitor.jar["connect.sid"] = cookie
+        visitor = Ours(MongoStore(node.database), ttl=86_400)
+        visitor.cookie = cookie
         assert await visitor.visit() == {"a": 1}
         before = node.document(cookie)
         await visitor.visit(lambda session: session.update(b=2))
@@ -719,21 +646,11 @@ def started(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], in
         process.communicate(timeout=30)
 
 
-async def test_while_the_server_is_down_visitors_keep_their_cookie(stub: MongoStub) -> None:
-    """503 and Retry-After; afterwards they are who they were."""
+async def test_a_visitor_is_told_to_come_again(stub: MongoStub) -> None:
+    """Whether the server is gone or silent."""
     with Link(stub.port) as link:
-        visitor = Visitor(MongoStore(f"mongodb://127.0.0.1:{link.port}/test", timeout=0.5))
-        await visitor.visit(lambda session: session.update(user=7))
-        cookie = visitor.cookie
-        link.refuse()
-        assert await visitor.visit() is None
-        assert visitor.response.status == 503
-        assert int(visitor.response.get("retry-after") or "") > 0
-        assert visitor.response.cookie is None
-        link.resume()
-        assert await visitor.visit() == {"user": 7}
-        assert visitor.cookie == cookie
-        await visitor.sessions.close()
+        store = MongoStore(f"mongodb://127.0.0.1:{link.port}/test", timeout=1)
+        await visitor_is_told_to_come_again(Ours(store), link)
 
 
 # Processes and event loops --------------------------------------------------------------------------------------------
@@ -742,17 +659,13 @@ async def test_while_the_server_is_down_visitors_keep_their_cookie(stub: MongoSt
 def test_a_fork_makes_connections_of_its_own(stub: MongoStub, ours: MongoStore) -> None:
     """Parent and child go on, each for itself."""
     ours.create("a", b"a", 60)
-    child = os.fork()
-    if child == 0:
-        found = False
-        try:
-            found = ours.load("a").payload == b"a"
-            ours.close()
-        finally:
-            os._exit(0 if found else 1)
-    assert ours.load("a").payload == b"a"
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+
+    def child() -> bool:
+        found = ours.load("a").payload == b"a"
+        ours.close()
+        return found
+
+    assert forked(child, lambda: ours.load("a").payload == b"a")
 
 
 def test_several_event_loops(ours: MongoStore) -> None:
@@ -873,10 +786,3 @@ def test_neither_or_both_are_refused(stub: MongoStub) -> None:
             MongoStore(collection=client.test.sessions)
     with pytest.raises(InvalidOption, match="stringify"):
         MongoStore(at(stub), stringify="false")  # type: ignore[arg-type]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,15 @@ from holdfast import InvalidOption, StoreUnavailable, UnserialisableValue, store
 from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.mysql import MysqlStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
-from tests.stores.beside_node import hand_to_and_fro, node_site
-from tests.stores.databases import Mariadb, eight_at_once, wait_for
+from tests.processes import forked
+from tests.stores.beside import Ours, hand_to_and_fro, node_site
+from tests.stores.databases import Mariadb, eight_at_once
+from tests.stores.trials import (
+    each_event_loop_has_connections_of_its_own,
+    killed_server_comes_back,
+    visitor_is_told_to_come_again,
+)
+from tests.waiting import PATIENCE, wait_for
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "express-mysql-session-3.json").read_text("utf-8"))
 
@@ -69,28 +75,27 @@ class TestMysql(StoreConformance):
             emptied("DELETE FROM sessions")
 
     @pytest.fixture
-    def store(self, patience: float, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Iterator[Any]:
+    async def store(self, patience: float, mariadb: Mariadb, server: Link, clock: FrozenClock) -> AsyncIterator[Any]:
         store = MysqlStore(mariadb.url(server.port), timeout=patience, clock=clock)
-        yield store
+        yield self.coloured(store)
         server.resume()
+        await store.asynchronous().close()
         store.close()
+
+    def coloured(self, store: MysqlStore) -> Any:
+        return store
 
 
 class TestMysqlUnderAsyncio(TestMysql):
     """The contract, for asyncio."""
 
-    @pytest.fixture
-    async def store(self, patience: float, mariadb: Mariadb, server: Link, clock: FrozenClock) -> Any:
-        store = MysqlStore(mariadb.url(server.port), timeout=patience, clock=clock)
-        yield store.asynchronous()
-        server.resume()
-        await store.asynchronous().close()
-        store.close()
+    def coloured(self, store: MysqlStore) -> Any:
+        return store.asynchronous()
 
 
 @pytest.fixture
 def store(mariadb: Mariadb, query: Query, clock: FrozenClock) -> Iterator[MysqlStore]:
-    store = MysqlStore(mariadb.url(), clock=clock)
+    store = MysqlStore(mariadb.url(), timeout=PATIENCE, clock=clock)
     yield store
     store.close()
 
@@ -139,7 +144,7 @@ def test_node_and_we_hand_a_session_to_and_fro(mariadb: Mariadb, query: Query, n
     """The same cookie, the same row, the real express-mysql-session."""
     store = MysqlStore(mariadb.url())
     store.count()
-    with node_site("mysql", str(mariadb.port)) as node:
+    with node_site("database-store.js", "mysql", str(mariadb.port)) as node:
         hand_to_and_fro(node, new_visitor(store=store, clock=time.time), store)
     store.close()
 
@@ -309,44 +314,19 @@ def test_one_process_prunes_at_a_time(mariadb: Mariadb, store: MysqlStore, query
 
 
 async def test_a_server_that_is_killed_and_comes_back(mariadb: Mariadb, query: Query, clock: FrozenClock) -> None:
-    """An outage meanwhile, for both colours; what was stored is there afterwards, and no call is lost on old connections."""
-    store = MysqlStore(mariadb.url(), timeout=1, clock=clock)
-    under_asyncio = store.asynchronous()
-    store.create("a", b"{}", 60)
-    assert (await under_asyncio.load("a")).payload == b"{}"
-    mariadb.kill()
-    for _ in range(4):
-        with pytest.raises(StoreUnavailable):
-            store.load("a")
-        with pytest.raises(StoreUnavailable):
-            await under_asyncio.replace("a", b"[]", 60, b"{}")
-    mariadb.start()
-    assert await under_asyncio.replace("a", b"[]", 60, b"{}") == Replaced()
-    assert store.replace("a", b"{}", 60, b"[]") == Replaced()
-    mariadb.kill()
-    mariadb.start()
-    assert await under_asyncio.replace("a", b"[]", 60, b"{}") == Replaced()
-    assert store.replace("a", b"{}", 60, b"[]") == Replaced()
-    await under_asyncio.close()
-    store.close()
+    """Once after an outage that was noticed, once in between."""
+
+    def restart() -> None:
+        mariadb.kill()
+        mariadb.start()
+
+    await killed_server_comes_back(MysqlStore(mariadb.url(), timeout=1, clock=clock), mariadb.kill, restart)
 
 
-def test_a_visitor_is_told_to_come_again(mariadb: Mariadb, query: Query, new_visitor: Any) -> None:
-    """503, Retry-After, and the cookie stays; afterwards the visitor is who he was."""
+async def test_a_visitor_is_told_to_come_again(mariadb: Mariadb, query: Query) -> None:
+    """Whether the server is gone or silent."""
     with Link(mariadb.port) as link:
-        store = MysqlStore(mariadb.url(link.port), timeout=0.5)
-        visitor = new_visitor(store=store, clock=time.time)
-        for fail in (link.refuse, link.silence):
-            visitor.visit(lambda session: session.update(a=1))
-            cookie = visitor.jar["connect.sid"]
-            fail()
-            visit = visitor.visit(dict)
-            assert visit.response.status == 503
-            assert visit.response.get("retry-after")
-            assert visit.set_cookie is None
-            assert visitor.jar["connect.sid"] == cookie
-            link.resume()
-            assert visitor.visit(dict).result == {"a": 1}
+        await visitor_is_told_to_come_again(Ours(MysqlStore(mariadb.url(link.port), timeout=1)), link)
 
 
 async def test_who_waits_for_a_lock_waits_no_longer_than_the_deadline(
@@ -387,28 +367,15 @@ def test_there_are_never_more_connections_than_said(mariadb: Mariadb, query: Que
 
 
 def test_one_store_for_several_event_loops(store: MysqlStore) -> None:
-    """Each has connections of its own, which end with it, whether the store was closed or not."""
-
-    async def visit(close: bool) -> bytes:
-        under_asyncio = store.asynchronous()
-        await under_asyncio.create("a", b"{}", 60)
-        record = await under_asyncio.load("a")
-        if close:
-            await under_asyncio.close()
-        return bytes(record.payload)
-
-    assert [asyncio.run(visit(close)) for close in (True, False, True, False)] == [b"{}"] * 4
+    """One after the other."""
+    each_event_loop_has_connections_of_its_own(store)
     gc.collect()
 
 
 def test_a_forked_child_has_connections_of_its_own(store: MysqlStore) -> None:
     """It neither uses nor closes its parent's."""
     store.create("a", b"{}", 60)
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if store.replace("a", b"[]", 60, b"{}") == Replaced() else 1)
-    _, status = os.waitpid(child, 0)
-    assert status == 0
+    assert forked(lambda: store.replace("a", b"[]", 60, b"{}") == Replaced())
     assert store.load("a").payload == b"[]"
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,15 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.postgresql import PostgresqlStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from holdfast.testing.conformance import HOSTILE_SIDS
-from tests.stores.beside_node import hand_to_and_fro, node_site
-from tests.stores.databases import Postgres, eight_at_once, free_port, program, wait_for
+from tests.processes import forked
+from tests.stores.beside import Ours, hand_to_and_fro, node_site
+from tests.stores.databases import Postgres, eight_at_once, free_port, program
+from tests.stores.trials import (
+    each_event_loop_has_connections_of_its_own,
+    killed_server_comes_back,
+    visitor_is_told_to_come_again,
+)
+from tests.waiting import PATIENCE, wait_for
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-pg-simple-10.json").read_text("utf-8"))
 
@@ -58,28 +64,27 @@ class TestPostgresql(StoreConformance):
             emptied.execute("DELETE FROM session")
 
     @pytest.fixture
-    def store(self, patience: float, postgres: Postgres, server: Link, clock: FrozenClock) -> Iterator[Any]:
+    async def store(self, patience: float, postgres: Postgres, server: Link, clock: FrozenClock) -> AsyncIterator[Any]:
         store = PostgresqlStore(postgres.url(server.port), timeout=patience, clock=clock)
-        yield store
+        yield self.coloured(store)
         server.resume()
+        await store.asynchronous().close()
         store.close()
+
+    def coloured(self, store: PostgresqlStore) -> Any:
+        return store
 
 
 class TestPostgresqlUnderAsyncio(TestPostgresql):
     """The contract, for asyncio."""
 
-    @pytest.fixture
-    async def store(self, patience: float, postgres: Postgres, server: Link, clock: FrozenClock) -> Any:
-        store = PostgresqlStore(postgres.url(server.port), timeout=patience, clock=clock)
-        yield store.asynchronous()
-        server.resume()
-        await store.asynchronous().close()
-        store.close()
+    def coloured(self, store: PostgresqlStore) -> Any:
+        return store.asynchronous()
 
 
 @pytest.fixture
 def store(postgres: Postgres, database: Any, clock: FrozenClock) -> Iterator[PostgresqlStore]:
-    store = PostgresqlStore(postgres.url(), clock=clock)
+    store = PostgresqlStore(postgres.url(), timeout=PATIENCE, clock=clock)
     yield store
     store.close()
 
@@ -130,7 +135,7 @@ def test_node_and_we_hand_a_session_to_and_fro(postgres: Postgres, database: Any
     """The same cookie, the same row, the real connect-pg-simple."""
     store = PostgresqlStore(postgres.url())
     store.count()
-    with node_site("postgresql", postgres.url()) as node:
+    with node_site("database-store.js", "postgresql", postgres.url()) as node:
         hand_to_and_fro(node, new_visitor(store=store, clock=time.time), store)
     store.close()
 
@@ -140,7 +145,7 @@ def test_node_in_another_time_zone(postgres: Postgres, database: Any, zone: str,
     """It writes the time of its connection's zone; time_zone= reads that."""
     store = PostgresqlStore(postgres.url(), time_zone=zone)
     store.count()
-    with node_site("postgresql", postgres.url(more=f"?options=-c%20TimeZone%3D{zone}")) as node:
+    with node_site("database-store.js", "postgresql", postgres.url(more=f"?options=-c%20TimeZone%3D{zone}")) as node:
         hand_to_and_fro(node, new_visitor(store=store, clock=time.time), store)
     store.close()
 
@@ -400,44 +405,19 @@ def test_pruning_can_be_left_to_somebody_else(postgres: Postgres, database: Any,
 
 
 async def test_a_server_that_is_killed_and_comes_back(postgres: Postgres, database: Any, clock: FrozenClock) -> None:
-    """An outage meanwhile, for both colours; what was stored is there afterwards, and no call is lost on old connections."""
-    store = PostgresqlStore(postgres.url(), timeout=1, clock=clock)
-    under_asyncio = store.asynchronous()
-    store.create("a", b"{}", 60)
-    assert (await under_asyncio.load("a")).payload == b"{}"
-    postgres.kill()
-    for _ in range(4):
-        with pytest.raises(StoreUnavailable):
-            store.load("a")
-        with pytest.raises(StoreUnavailable):
-            await under_asyncio.replace("a", b"[]", 60, b"{}")
-    postgres.start()
-    assert await under_asyncio.replace("a", b"[]", 60, b"{}") == Replaced()
-    assert store.replace("a", b"{}", 60, b"[]") == Replaced()
-    postgres.end(signal.SIGINT)
-    postgres.start()
-    assert await under_asyncio.replace("a", b"[]", 60, b"{}") == Replaced()
-    assert store.replace("a", b"{}", 60, b"[]") == Replaced()
-    await under_asyncio.close()
-    store.close()
+    """Once after a crash, once in an orderly way."""
+
+    def restart() -> None:
+        postgres.end(signal.SIGINT)
+        postgres.start()
+
+    await killed_server_comes_back(PostgresqlStore(postgres.url(), timeout=1, clock=clock), postgres.kill, restart)
 
 
-def test_a_visitor_is_told_to_come_again(postgres: Postgres, database: Any, new_visitor: Any) -> None:
-    """503, Retry-After, and the cookie stays; afterwards the visitor is who he was."""
+async def test_a_visitor_is_told_to_come_again(postgres: Postgres, database: Any) -> None:
+    """Whether the server is gone or silent."""
     with Link(postgres.port) as link:
-        store = PostgresqlStore(postgres.url(link.port), timeout=0.5)
-        visitor = new_visitor(store=store, clock=time.time)
-        visitor.visit(lambda session: session.update(a=1))
-        cookie = visitor.jar["connect.sid"]
-        for fail in (link.refuse, link.silence):
-            fail()
-            visit = visitor.visit(dict)
-            assert visit.response.status == 503
-            assert visit.response.get("retry-after")
-            assert visit.set_cookie is None
-            assert visitor.jar["connect.sid"] == cookie
-            link.resume()
-            assert visitor.visit(dict).result == {"a": 1}
+        await visitor_is_told_to_come_again(Ours(PostgresqlStore(postgres.url(link.port), timeout=1)), link)
 
 
 async def test_who_waits_for_a_lock_waits_no_longer_than_the_deadline(
@@ -491,27 +471,14 @@ def test_all_connections_in_use_are_an_outage(postgres: Postgres, store: Postgre
 
 
 def test_one_store_for_several_event_loops(store: PostgresqlStore) -> None:
-    """Each has connections of its own; those of a loop that was not closed properly harm nobody."""
-
-    async def visit(close: bool) -> bytes:
-        under_asyncio = store.asynchronous()
-        await under_asyncio.create("a", b"{}", 60)
-        record = await under_asyncio.load("a")
-        if close:
-            await under_asyncio.close()
-        return bytes(record.payload)
-
-    assert [asyncio.run(visit(close)) for close in (True, False, True)] == [b"{}"] * 3
+    """One after the other."""
+    each_event_loop_has_connections_of_its_own(store)
 
 
 def test_a_forked_child_has_connections_of_its_own(store: PostgresqlStore) -> None:
     """It neither uses nor closes its parent's."""
     store.create("a", b"{}", 60)
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if store.replace("a", b"[]", 60, b"{}") == Replaced() else 1)
-    _, status = os.waitpid(child, 0)
-    assert status == 0
+    assert forked(lambda: store.replace("a", b"[]", 60, b"{}") == Replaced())
     assert store.load("a").payload == b"[]"
 
 

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 import pytest_asyncio
 import redis
@@ -21,16 +19,16 @@ import redis.asyncio
 import trustme
 
 from holdfast import InvalidOption, SessionError, Sessions, StoreUnavailable, stores
-from holdfast.asgi import SessionMiddleware
 from holdfast.record import decode, encode
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 from holdfast.stores.redis import RedisStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
-from tests.asgi import Browser, Response, handler
 from tests.conftest import SECRET
+from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.redis_servers import Server, cluster, free_ports, started, wait_for
+from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import PATIENCE
 
-SITE = Path(__file__).parents[1] / "node" / "redis-store.js"
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-redis-10.json").read_text("utf-8"))["records"]
 
 
@@ -148,7 +146,7 @@ def empty(redis_server: Server) -> Server:
 
 @pytest.fixture
 def store(empty: Server, clock: FrozenClock) -> Iterator[RedisStore]:
-    store = RedisStore(f"redis://127.0.0.1:{empty.port}", clock=clock)
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", timeout=PATIENCE, clock=clock)
     yield store
     store.close()
 
@@ -379,7 +377,7 @@ async def test_a_synchronous_client_is_refused_under_asyncio(empty: Server) -> N
 
 def test_each_event_loop_has_a_client(empty: Server, clock: FrozenClock) -> None:
     """And closes it."""
-    store = RedisStore(f"redis://127.0.0.1:{empty.port}", clock=clock).asynchronous()
+    store = RedisStore(f"redis://127.0.0.1:{empty.port}", timeout=PATIENCE, clock=clock).asynchronous()
 
     async def visit(number: int) -> bool:
         created = await store.create(f"sid{number}", b"x", 60)
@@ -412,7 +410,9 @@ def test_a_forked_child_has_connections_of_its_own(empty: Server) -> None:
 
 async def test_who_finds_no_connection_free_waits(empty: Server, clock: FrozenClock) -> None:
     """A burst of requests is served by few connections."""
-    store = RedisStore(f"redis://127.0.0.1:{empty.port}", max_connections=3, clock=clock).asynchronous()
+    store = RedisStore(
+        f"redis://127.0.0.1:{empty.port}", max_connections=3, timeout=PATIENCE, clock=clock
+    ).asynchronous()
     assert all(await asyncio.gather(*(store.create(f"sid{number}", b"x", 60) for number in range(100))))
     assert empty.ask("CLIENT", "LIST").count(b"cmd=evalsha") == 3
     await store.close()
@@ -421,30 +421,11 @@ async def test_who_finds_no_connection_free_waits(empty: Server, clock: FrozenCl
 # Outages --------------------------------------------------------------------------------------------------------------
 
 
-class Site:
-    """A visitor of a site of ours."""
-
-    def __init__(self, store: Any) -> None:
-        self.sessions = Sessions(secret=SECRET, store=store)
-        self.jar: dict[str, str] = {}
-
-    async def visit(self, work: Callable[[Any], Any] = dict) -> Response:
-        return await Browser(SessionMiddleware(handler(work), self.sessions), self.jar).get()
-
-
-async def test_while_the_store_is_down_visitors_get_a_503_and_keep_their_cookie(empty: Server) -> None:
-    """And are who they were when it is back."""
+async def test_a_visitor_is_told_to_come_again(empty: Server) -> None:
+    """Whether the server is gone or silent."""
     with Link(empty.port) as link:
-        site = Site(RedisStore(f"redis://127.0.0.1:{link.port}"))
-        await site.visit(lambda session: session.update(a=1))
-        jar = dict(site.jar)
-        link.refuse()
-        response = await site.visit()
-        assert (response.status, response.get("retry-after"), response.cookie) == (503, "10", None)
-        link.resume()
-        assert (await site.visit()).body == b"{'a': 1}"
-        assert site.jar == jar
-        await site.sessions.close()
+        ours = Ours(RedisStore(f"redis://127.0.0.1:{link.port}", timeout=1))
+        await visitor_is_told_to_come_again(ours, link)
 
 
 async def test_a_server_that_is_killed_loses_nothing_that_it_has_acknowledged(clock: FrozenClock) -> None:
@@ -494,136 +475,69 @@ def test_a_server_that_is_full_is_an_outage_for_writers(clock: FrozenClock) -> N
 # Beside Node ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Node:
-    """A site of express-session and connect-redis."""
-
-    url: str
-
-    async def get(self, cookie: str | None, **query: str) -> tuple[Any, str | None]:
-        """Make a request. Return the session as the handler left it, and the cookie that was set."""
-        headers = {} if cookie is None else {"cookie": f"connect.sid={cookie}"}
-        async with httpx.AsyncClient() as client:
-            response = await client.get(self.url, params=query, headers=headers)
-        assert response.status_code == 200, response.text
-        cookie_line = response.headers.get("set-cookie", "")
-        return response.json(), cookie_line.partition(";")[0].removeprefix("connect.sid=") or None
-
-
-def sid_of(cookie: str) -> str:
-    return cookie.removeprefix("s%3A").partition(".")[0]
-
-
 @pytest.fixture(scope="module")
 def node(redis_server: Server) -> Iterator[Node]:
-    command = ["node", str(SITE), f"redis://127.0.0.1:{redis_server.port}", "3600000"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        assert port, "run: npm install --prefix tests/node"
-        yield Node(f"http://127.0.0.1:{port}/")
-        process.communicate(timeout=30)
+    with node_site("redis-store.js", f"redis://127.0.0.1:{redis_server.port}") as node:
+        yield node
 
 
 @pytest.fixture
-async def beside(node: Node, empty: Server) -> AsyncIterator[Site]:
-    """A visitor of a site of ours with Node's server."""
-    site = Site(RedisStore(f"redis://127.0.0.1:{empty.port}"))
-    yield site
-    await site.sessions.close()
+async def ours(empty: Server) -> AsyncIterator[Ours]:
+    """A site of ours with Node's server."""
+    ours = Ours(RedisStore(f"redis://127.0.0.1:{empty.port}"))
+    yield ours
+    await ours.sessions.close()
 
 
-async def test_node_reads_what_we_created(node: Node, beside: Site, empty: Server) -> None:
-    """The same cookie, the same key; and we read what Node has made of it."""
-    words = {"0": [1.5, None], "name": "Zoë Ωmega 漢字 😀", "lone": "\ud800", "quote": '\\"}', "deep": {"a": {"b": 1}}}
-    await beside.visit(lambda session: session.update(words))
-    cookie = beside.jar["connect.sid"]
-    seen, _ = await node.get(cookie)
-    assert {key: seen[key] for key in words} == words
-    key = f"sess:{sid_of(cookie)}"
+class TestBesideNode(BesideNode):
+    """Of connect-redis."""
+
+
+async def test_who_changes_nothing_moves_no_byte(node: Node, ours: Ours, empty: Server) -> None:
+    """And who changes something, no other byte: neither Node in what is ours, nor we in what is Node's."""
+    await ours.visit(lambda session: session.update(BesideNode.words))
+    key = f"sess:{sid_of(ours.cookie)}"
     before = empty.ask("GET", key)
-    seen, _ = await node.get(cookie, set='{"node":"Größe"}')
+    node.get(ours.cookie, set='{"node":"Größe"}')
     after = empty.ask("GET", key)
-    assert after.replace(',"node":"Größe"'.encode(), b"") == before, "nothing else has changed"
-    seen = []
-    await beside.visit(lambda session: seen.append(dict(session)))
-    assert seen == [{**words, "node": "Größe"}]
-    await beside.visit(lambda session: session["deep"]["a"].update(b=2))
-    assert empty.ask("GET", key) == after.replace(b'{"b":1}', b'{"b":2}')
-    seen, _ = await node.get(cookie)
-    assert (seen["deep"], seen["lone"]) == ({"a": {"b": 2}}, "\ud800")
+    assert after.replace(',"node":"Größe"'.encode(), b"") == before
+    await ours.visit()
+    assert empty.ask("GET", key) == after
+    await ours.visit(lambda session: session["deep"]["a"][1].update(b=3))
+    assert empty.ask("GET", key) == after.replace(b'{"b":2}', b'{"b":3}')
 
-
-async def test_we_read_what_node_created(node: Node, beside: Site, empty: Server) -> None:
-    """And change it, and Node reads that; who changes nothing moves no byte."""
-    _, cookie = await node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
-    assert cookie is not None
-    key = f"sess:{sid_of(cookie)}"
+    _, ours.cookie = node.get(None, set='{"user":{"name":"Zoë 😀","lone":"\\ud800"}}')
+    key = f"sess:{sid_of(ours.cookie)}"
     before = empty.ask("GET", key)
-    beside.jar["connect.sid"] = cookie
-    seen: list[Any] = []
-    response = await beside.visit(lambda session: seen.append((dict(session), session.is_new)))
-    assert seen == [({"user": {"name": "Zoë 😀", "lone": "\ud800"}}, False)]
-    assert response.cookie is None
+    await ours.visit()
     assert empty.ask("GET", key) == before
-    await beside.visit(lambda session: session["user"].update(name="Bob"))
-    answer, _ = await node.get(cookie)
-    assert answer["user"] == {"name": "Bob", "lone": "\ud800"}
 
 
-async def test_both_change_in_turn_and_nothing_is_lost(node: Node, beside: Site) -> None:
-    """The key goes to and fro."""
-    await beside.visit(lambda session: session.update(turn=[]))
-    cookie = beside.jar["connect.sid"]
-    for number in range(3):
-        await node.get(cookie, set=json.dumps({f"node{number}": number}))
-        await beside.visit(lambda session, number=number: session.update({f"python{number}": number}))
-    expected = {f"{name}{number}": number for number in range(3) for name in ("node", "python")} | {"turn": []}
-    seen, _ = await node.get(cookie)
-    assert {key: seen[key] for key in expected} == expected
-
-
-async def test_a_touch_is_seen_on_the_other_side(node: Node, beside: Site, empty: Server) -> None:
+async def test_a_touch_is_seen_on_the_other_side(node: Node, ours: Ours, empty: Server) -> None:
     """Either moves the end, and nothing else."""
-    _, cookie = await node.get(None, set='{"a":1}')
+    _, cookie = node.get(None, set='{"a":1}')
     assert cookie is not None
     key = f"sess:{sid_of(cookie)}"
     before = empty.ask("GET", key)
     empty.ask("EXPIRE", key, "100")
-    beside.jar["connect.sid"] = cookie
-    await beside.visit()
+    ours.cookie = cookie
+    await ours.visit()
     assert 3590 < empty.ask("TTL", key) <= 3600, "the life that Node's cookie names, from now on"
     empty.ask("EXPIRE", key, "100")
-    await node.get(cookie)
+    node.get(cookie)
     assert 3590 < empty.ask("TTL", key) <= 3600
     assert empty.ask("GET", key) == before
 
 
-async def test_what_one_ends_the_other_does_not_find(node: Node, beside: Site) -> None:
-    """Both ways."""
-    _, cookie = await node.get(None, set='{"a":1}')
-    assert cookie is not None
-    beside.jar["connect.sid"] = cookie
-    await beside.visit(lambda session: session.destroy())
-    seen, _ = await node.get(cookie)
-    assert list(seen) == ["cookie"]
-    await beside.visit(lambda session: session.update(b=2))
-    cookie = beside.jar["connect.sid"]
-    await node.get(cookie, destroy="")
-    found: list[bool] = []
-    await beside.visit(lambda session: found.append(session.is_new))
-    assert found == [True]
-
-
-async def test_both_list_the_same(node: Node, beside: Site) -> None:
+async def test_both_list_the_same(node: Node, ours: Ours) -> None:
     """Whoever made them."""
-    _, one = await node.get(None, set='{"a":1}')
+    _, one = node.get(None, set='{"a":1}')
     assert one is not None
-    await beside.visit(lambda session: session.update(b=2))
-    both = sorted([sid_of(one), sid_of(beside.jar["connect.sid"])])
-    assert sorted((await node.get(None, ids=""))[0]) == both
-    assert sorted([session.id async for session in beside.sessions.all()]) == both
-    assert await beside.sessions.count() == 2
+    await ours.visit(lambda session: session.update(b=2))
+    both = sorted([sid_of(one), sid_of(ours.cookie)])
+    assert sorted(node.get(None, ids="")[0]) == both
+    assert sorted([session.id async for session in ours.sessions.all()]) == both
+    assert await ours.sessions.count() == 2
 
 
 # Options --------------------------------------------------------------------------------------------------------------

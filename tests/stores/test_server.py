@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from holdfast import InvalidOption, SessionError, StoreUnavailable
 from holdfast.stores.base import Record
 from holdfast.stores.breaker import FAILURES, Breaker
 from holdfast.stores.server import ServerStore
+from tests.processes import forked
 
 
 class Client:
@@ -184,6 +183,16 @@ def test_a_wrong_deadline_is_refused(timeout: Any) -> None:
 # Cancellation ---------------------------------------------------------------------------------------------------------
 
 
+async def given_up(store: Any) -> None:
+    """Cancel a request while its call is on its way."""
+    request = asyncio.ensure_future(store.load("sid"))
+    while not store.calls:
+        await asyncio.sleep(0)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+
+
 async def test_a_call_whose_request_was_cancelled_ends_by_itself() -> None:
     """So that no connection goes back to the pool with a reply on its way."""
     release = asyncio.Event()
@@ -194,12 +203,7 @@ async def test_a_call_whose_request_was_cancelled_ends_by_itself() -> None:
         ended.append(True)
 
     store = Store(wait).asynchronous()
-    request = asyncio.ensure_future(store.load("sid"))
-    while not store.calls:
-        await asyncio.sleep(0)
-    request.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await request
+    await given_up(store)
     release.set()
     while not ended:
         await asyncio.sleep(0)
@@ -230,12 +234,7 @@ async def test_a_closed_store_is_not_opened_by_what_was_left_behind() -> None:
         raise LOST
 
     store = Store(break_later, RECORD).asynchronous()
-    request = asyncio.ensure_future(store.load("sid"))
-    while not store.calls:
-        await asyncio.sleep(0)
-    request.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await request
+    await given_up(store)
     broken.set()
     await store.close()
     for _ in range(10):
@@ -390,18 +389,6 @@ async def test_closing_twice_is_closing_once_and_cannot_fail() -> None:
     await under_asyncio.close()
 
 
-def in_a_child(work: Callable[[], bool]) -> bool:
-    """Fork, and return what ``work`` returns there."""
-    child = os.fork()
-    if child == 0:
-        passed = False
-        try:
-            passed = work()
-        finally:
-            os._exit(0 if passed else 1)
-    return os.waitpid(child, 0)[1] == 0
-
-
 def test_a_forked_child_has_a_client_of_its_own() -> None:
     """And does not close its parent's, of which the server would hear."""
     store = Store()
@@ -415,7 +402,7 @@ def test_a_forked_child_has_a_client_of_its_own() -> None:
         gc.collect()
         return mine is not parents and mine.closed and not parents.closed
 
-    assert in_a_child(work)
+    assert forked(work)
     store.load("sid")
     assert store.clients == [parents]
     store.close()
@@ -434,7 +421,7 @@ def test_a_fork_in_an_outage_does_not_inherit_it() -> None:
         store._breaker.leave(False, False)
         return answer is None
 
-    assert in_a_child(work)
+    assert forked(work)
     store._breaker._lock.release()
 
 

@@ -11,17 +11,17 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from holdfast import InvalidOption, Sessions, StoreUnavailable, UnserialisableValue
-from holdfast.asgi import SessionMiddleware
+from holdfast import InvalidOption, StoreUnavailable, UnserialisableValue
 from holdfast.stores.base import Conflict, Replaced
 from holdfast.stores.mysql import MysqlStore
 from holdfast.stores.postgresql import PostgresqlStore
 from holdfast.stores.sqlalchemy import SqlalchemyStore
 from holdfast.stores.sqlite import SqliteStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
-from tests.asgi import Browser, handler
-from tests.conftest import SECRET
-from tests.stores.databases import Mariadb, Postgres, wait_for
+from tests.stores.beside import Ours
+from tests.stores.databases import Mariadb, Postgres
+from tests.stores.trials import visitor_is_told_to_come_again
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def query(mariadb: Mariadb) -> Iterator[Any]:
 class TestAsyncpgEngine(StoreConformance):
     """The contract, for asyncio with an engine of asyncpg; and a deadline that asyncpg does not break."""
 
-    deadline = 0.5
+    deadline = 1.0
 
     @pytest.fixture
     def server(self, postgres: Postgres) -> Iterator[Link]:
@@ -50,11 +50,11 @@ class TestAsyncpgEngine(StoreConformance):
             yield link
 
     @pytest.fixture
-    async def store(self, postgres: Postgres, database: Any, server: Link, clock: FrozenClock) -> Any:
+    async def store(self, patience: float, postgres: Postgres, database: Any, server: Link, clock: FrozenClock) -> Any:
         engine = create_async_engine(
             postgres.url(server.port).replace("postgresql:", "postgresql+asyncpg:"), pool_size=10, pool_timeout=1
         )
-        store = SqlalchemyStore(async_engine=engine, timeout=0.5, clock=clock).asynchronous()
+        store = SqlalchemyStore(async_engine=engine, timeout=patience, clock=clock).asynchronous()
         yield store
         server.resume()
         await store.close()
@@ -201,28 +201,7 @@ def _mssql() -> Any:
 
 
 async def test_a_visitor_is_told_to_come_again(postgres: Postgres, database: Any) -> None:
-    """503, Retry-After, and the cookie stays; afterwards the visitor is who he was."""
+    """Whether the server is gone or silent."""
     with Link(postgres.port) as link:
         engine = create_async_engine(postgres.url(link.port).replace("postgresql:", "postgresql+asyncpg:"))
-        sessions = Sessions(secret=SECRET, store=SqlalchemyStore(async_engine=engine, timeout=0.5))
-        seen: list[Any] = []
-
-        async def visit(session: Any) -> None:
-            seen.append(dict(session))
-            session["a"] = 1
-
-        browser = Browser(SessionMiddleware(handler(visit), sessions), {}, "https")
-        assert (await browser.get()).status == 200
-        cookie = browser.jar["connect.sid"]
-        for fail in (link.refuse, link.silence):
-            fail()
-            response = await browser.get()
-            assert response.status == 503
-            assert response.get("retry-after")
-            assert response.cookie is None
-            assert browser.jar["connect.sid"] == cookie
-            link.resume()
-            assert (await browser.get()).status == 200
-            assert seen[-1] == {"a": 1}
-        await sessions.store.asynchronous().close()
-        await engine.dispose()
+        await visitor_is_told_to_come_again(Ours(SqlalchemyStore(async_engine=engine, timeout=1)), link)

@@ -22,6 +22,7 @@ from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.sqlite import PRUNE_BATCH, SqliteStore
 from holdfast.testing import FrozenClock
 from holdfast.testing.conformance import ask
+from tests.processes import finish, start_together
 
 NODE = json.loads((Path(__file__).parent / "data" / "connect-sqlite3-0.9.json").read_text("utf-8"))
 NODE_NOW = 2_000_000_000.123
@@ -389,22 +390,11 @@ store.close()
 """
 
 
-def started(code: str, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
 def test_two_processes_of_four_threads_lose_no_increment(path: Path) -> None:
     """Compare and replace is one step, for whoever has the file open."""
     store = SqliteStore(path)
     store.create("sid", b"0", 600)
-    processes = [started(COUNTER, path) for _ in range(2)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.communicate("go\n", timeout=120)
-        assert process.returncode == 0
+    finish(start_together(COUNTER, *[[path]] * 2))
     assert store.load("sid").payload == b"400"
     store.close()
 
@@ -434,7 +424,6 @@ store.close()
 
 def test_a_fork_amid_asyncio_leaves_both_at_work(path: Path) -> None:
     """The child has no worker thread and no connection of its parent's, and may even close and exit in full."""
-    process = started(FORK, path)
-    assert process.communicate(timeout=60)[0] == "1 0 None 2\n"
-    assert process.returncode == 0
+    command = [sys.executable, "-c", FORK, str(path)]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "1 0 None 2\n"
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
