@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from holdfast import lifecycle
 from holdfast.border import Border
-from holdfast.commits import MAX_TRIES, Commits, pause_before
+from holdfast.commits import Commits
 from holdfast.dual import Steps
 from holdfast.errors import RetriesExhausted, SessionError, SessionGone, SessionLocked
 from holdfast.events import Events
 from holdfast.locks import lock_in, with_lock, without_lock
 from holdfast.options import Options
+from holdfast.patience import MAX_TRIES, pause_before
 from holdfast.record import JSON, Contents, decode, encode
 from holdfast.session import Session
 from holdfast.stores.base import Replaced

@@ -52,7 +52,13 @@ class CodedStore:
         # What has nothing to do with ids and payloads: count, clear, prune, close, ready. And whether it can.
         if name.startswith("_"):
             raise AttributeError(name)
-        return getattr(self._inner, name)
+        found = getattr(self._inner, name)
+        return (lambda: self._around(found())) if name == "index" else found
+
+    def _around(self, inner: Any) -> CodedStore:
+        other = copy.copy(self)
+        other._inner = inner
+        return other
 
     def asynchronous(self) -> CodedStore:
         """Return this store for use under asyncio."""

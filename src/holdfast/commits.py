@@ -1,7 +1,6 @@
 # A commit carries out one plan (lifecycle.py) on one store. Every write says what it expects to find, so it either
 # happens as planned, or finds out in the same step that somebody was first: then the two changes are joined, and the
-# write is tried again, after a pause if that was no accident. Somebody made progress each time, so this ends; MAX_TRIES
-# is the patience of one request, and guards against a broken store.
+# write is tried again (patience.py).
 #
 # All methods are bodies of code in both colours (dual.py).
 """Carry out what the rules have decided."""
@@ -10,40 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from random import random
 from typing import Any
 
 from holdfast import lifecycle
 from holdfast.border import Border
-from holdfast.dual import Pause, Steps
+from holdfast.dual import Steps
 from holdfast.errors import LockLost, RetriesExhausted, SessionConflict, SessionError
 from holdfast.events import Events, Happening
 from holdfast.lifecycle import Moved, Operation, Plan
 from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
+from holdfast.patience import MAX_TRIES, pause_before
 from holdfast.session import Session
 from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.tombstone import TOMBSTONE, bury, found_in
 
-__all__ = ["MAX_TRIES", "Commits", "pause_before"]
-
-MAX_TRIES = 60
-#: How often a write is tried again at once. Then it waits a little, and ever longer up to LONGEST_PAUSE seconds.
-QUICK_TRIES = 4
-LONGEST_PAUSE = 0.05
+__all__ = ["Commits"]
 
 #: How long a tombstone stands at least: longer than a request is in flight.
 TOMBSTONE_TTL = 60.0
 
 #: How many times in a row a request that comes by an old id is sent on.
 MOST_HOPS = 4
-
-
-def pause_before(tries: int) -> Steps[None]:
-    """Wait before another try, ever longer: a time that no two requests have in common."""
-    if tries >= QUICK_TRIES:
-        yield Pause(random() * min(LONGEST_PAUSE, 0.001 * 2 ** min(tries - QUICK_TRIES, 10)))  # noqa: S311
 
 
 class Commits:

@@ -36,7 +36,7 @@ from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.proxy import is_secure, trust_in
 from holdfast.record import JSON
 from holdfast.session import Session
-from holdfast.stores.base import Carried, Closable, Connectable, Iterable, Record, Store, Sweepable
+from holdfast.stores.base import Carried, Closable, Connectable, Iterable, Record, Store, Sweepable, can
 from holdfast.transport import Transport, make_transport
 
 __all__ = ["Sessions", "SessionsArguments"]
@@ -83,14 +83,14 @@ class Sessions:
         _check_store(self.store)
         if self.options.codec is not None or self.options.hash_ids:
             self.store = CodedStore(self.store, self.options.codecs(), hash_ids=self.options.hash_ids)
-        under_asyncio = self.store.asynchronous() if isinstance(self.store, dual.TwoColoured) else self.store
+        under_asyncio = self.store.asynchronous() if can(self.store, dual.TwoColoured) else self.store
         self._async_store: Any = under_asyncio
-        self._link: Connectable | None = self.store if isinstance(self.store, Connectable) else None
+        self._link: Connectable | None = self.store if can(self.store, Connectable) else None
         self._transport: Transport = make_transport(self.options)
         self._transport.check("x" * 32)
         #: What carries whole sessions, where no store on the server keeps them.
         self._content: Content | None = None
-        if isinstance(self.store, Carried):
+        if can(self.store, Carried):
             self._content = make_content(self.options, self.store.form)
         self._carrier = self._content or self._transport
         #: The header of a request that says whose session it is, and the one of a response, as ASGI spells them.
@@ -140,11 +140,11 @@ class Sessions:
 
     def prune(self) -> Any:
         """Remove the records of expired sessions, and return how many, or None if the store does this by itself."""
-        return self._run(self._verb, "prune", Sweepable if isinstance(self.store, Sweepable) else None)
+        return self._run(self._verb, "prune", Sweepable if can(self.store, Sweepable) else None)
 
     def close(self) -> Any:
         """Let go of the store's connections, at the end of the program. The store opens them again if it must."""
-        return self._run(self._verb, "close", Closable if isinstance(self.store, Closable) else None)
+        return self._run(self._verb, "close", Closable if can(self.store, Closable) else None)
 
     def counts(self) -> dict[str, int]:
         """Return how often what has happened in this process, for a page of metrics.
@@ -158,7 +158,7 @@ class Sessions:
     def _verb(self, store: Any, verb: str, ability: type | None) -> Steps[Any]:
         if ability is None:
             return None
-        if not isinstance(self.store, ability):
+        if not can(self.store, ability):
             raise SessionError(f"{type(self.store).__name__} has no ability {ability.__name__}: it cannot {verb}")
         return (yield from self._border.ask(getattr(store, verb)))
 
@@ -524,7 +524,7 @@ class Listing:
     """All live sessions of a store, for ``for`` and ``async for``. The store is read while you go."""
 
     def __init__(self, sessions: Sessions) -> None:
-        if not isinstance(sessions.store, Iterable):
+        if not can(sessions.store, Iterable):
             raise SessionError(f"{type(sessions.store).__name__} has no ability Iterable: it cannot list its sessions")
         self._sessions = sessions
 

@@ -27,12 +27,14 @@ __all__ = [
     "Closable",
     "Conflict",
     "Connectable",
+    "Indexed",
     "Iterable",
     "Missing",
     "Record",
     "Replaced",
     "Store",
     "Sweepable",
+    "can",
 ]
 
 T = TypeVar("T")
@@ -92,6 +94,15 @@ class Store(Protocol):
         """Remove the record. Return whether there was one that had not expired."""
 
 
+def can(store: object, ability: type) -> bool:
+    """Tell whether ``store`` has an optional ability, one of the protocols below.
+
+    A store around another one has what that has, by ``__getattr__``, which isinstance does not see from Python 3.12 on.
+    """
+    verbs = {name for name in (*vars(ability), *ability.__annotations__) if not name.startswith("_")}
+    return all(hasattr(store, verb) for verb in verbs)
+
+
 @runtime_checkable
 class Iterable(Protocol):
     """The ability to look at all records: needed by ``all``, ``count`` and ``clear`` of ``Sessions``."""
@@ -104,6 +115,17 @@ class Iterable(Protocol):
 
     def clear(self) -> Answer[None]:
         """Remove all records."""
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """The ability to keep records of another kind apart from the sessions: the index of a user's sessions.
+
+    They are as durable as the sessions, and none of the verbs of the one store sees those of the other.
+    """
+
+    def index(self) -> Store:
+        """Return the store of the index: of the same kind and colour, on the same server."""
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -78,6 +79,13 @@ class DynamoDBStore(ServerStore):
 
     def __repr__(self) -> str:
         return f"<DynamoDBStore {self._table}>"
+
+    def index(self) -> DynamoDBStore:
+        """Return the store of the index: items of the table whose keys begin with ``index:`` and the prefix."""
+        other = copy.copy(self)
+        other._prefix = f"index:{self._prefix}"
+        other._items = Items(other._prefix, self._clock)
+        return other
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of the table at a time: this reads, and costs, all of it."""

@@ -76,6 +76,12 @@ class FileStore:
         other.__class__ = _UnderAsyncio
         return other
 
+    def index(self) -> FileStore:
+        """Return the store of the index: a folder within this one."""
+        other = copy.copy(self)
+        other._folder = self._folder.within("index")
+        return other
+
     def load(self, sid: str) -> Record | None:
         with outages():
             return self._live(sid)

@@ -57,6 +57,10 @@ class Folder:
                 )
                 raise InvalidOption("path", f"{path!r} cannot be made ({type(error).__name__})", remedy) from error
 
+    def within(self, name: str) -> Folder:
+        """Return a folder within this one. Raises InvalidOption if it cannot be made."""
+        return Folder(f"{self.path}/{name}", self._ending, self._timeout)
+
     def alone(self, pause: Callable[[float], Any], work: Callable[..., Any], *arguments: Any) -> Steps[Any]:
         """Run ``work`` while nobody else does. ``pause`` is called to wait. Raises StoreUnavailable, never OSError."""
         deadline = time.monotonic() + self._timeout

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import time
@@ -72,6 +73,12 @@ class MemcachedStore(ServerStore):
         if len(prefix) > 100 or (prefix and not _KEY.fullmatch(prefix.encode("utf-8", "surrogatepass"))):
             raise InvalidOption("prefix", f"{prefix!r} cannot begin a key", "Use up to 100 letters, without blanks.")
         self._prefix = prefix.encode("utf-8", "surrogatepass")
+
+    def index(self) -> MemcachedStore:
+        """Return the store of the index: keys that begin with ``index:`` and the prefix."""
+        other = copy.copy(self)
+        other._prefix = b"index:" + self._prefix
+        return other
 
     def _connect(self) -> Any:
         return (AsyncClient if self._asyncio else Client)(self._address)

@@ -50,6 +50,7 @@ class MemoryStore:
         self._evicts = full == "evict"
         self._clock = clock
         self._lock = Lock()
+        self._index: MemoryStore | None = None
         self._empty()
 
     def _empty(self) -> None:
@@ -107,6 +108,15 @@ class MemoryStore:
                 return False
             self._remove(sid, record)
         return record.expires_at > self._clock()
+
+    def index(self) -> MemoryStore:
+        """Return the store of the index, which has a limit of its own, as large as this one's."""
+        with self._lock:
+            if self._index is None:
+                self._index = MemoryStore(
+                    max_sessions=self._max, full="evict" if self._evicts else "refuse", clock=self._clock
+                )
+        return self._index
 
     def all(self) -> Iterator[tuple[str, Record]]:
         """Yield what was there when the iteration began, and is there still."""

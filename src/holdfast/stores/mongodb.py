@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ from holdfast.dual import Found, Steps
 from holdfast.errors import InvalidOption
 from holdfast.stores import url as urls
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
-from holdfast.stores.mongodb_collection import AnyCollection, brought, of_url
+from holdfast.stores.mongodb_collection import AnyCollection, beside, brought, of_url
 from holdfast.stores.mongodb_document import (
     OPTIONS,
     Document,
@@ -83,6 +84,7 @@ class MongoStore(ServerStore):
             raise InvalidOption("stringify", f"{stringify!r} is not a bool", "Give it as connect-mongo has it.")
         self._stringify = stringify
         self._index = Index(self._timeout, clock)
+        self._suffix = ""
         self._is_ours = url is not None
         if url is None:
             if isinstance(collection, str):
@@ -96,6 +98,14 @@ class MongoStore(ServerStore):
         else:
             raise InvalidOption("collection", "there is a URL as well", "Give a URL and a name, or your own.")
 
+    def index(self) -> MongoStore:
+        """Return the store of the index: another collection, whose name ends in ``_index``."""
+        other = copy.copy(self)
+        other._suffix = "_index"
+        other._stringify = True
+        other._index = Index(self._timeout, self._clock)
+        return other
+
     def all(self) -> Any:
         """Yield each sid with its record, a page of documents at a time."""
         return self._iterate(self._all())
@@ -108,6 +118,10 @@ class MongoStore(ServerStore):
         return self._drive(self._clear())
 
     # The connection.
+
+    def _connected(self) -> AnyCollection:
+        collection = super()._connected()
+        return beside(collection, self._suffix) if self._suffix else collection
 
     def _connect(self) -> AnyCollection:
         return self._source(self._asyncio)

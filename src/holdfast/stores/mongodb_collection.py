@@ -18,7 +18,7 @@ from holdfast.errors import InvalidOption
 from holdfast.stores import url as urls
 from holdfast.stores.mongodb_document import OPTIONS
 
-__all__ = ["AnyCollection", "Source", "brought", "of_url"]
+__all__ = ["AnyCollection", "Source", "beside", "brought", "of_url"]
 
 #: A collection in either colour: one body of code uses both.
 AnyCollection: TypeAlias = Any
@@ -80,6 +80,17 @@ def brought(collection: Collection[Any] | None, async_collection: AsyncCollectio
         return other if asyncio else plain
 
     return source
+
+
+def beside(collection: AnyCollection, suffix: str) -> AnyCollection:
+    """Return the collection of the same database whose name has ``suffix`` behind it, used in the same way."""
+    other = collection.database[collection.name + suffix]
+    return other.with_options(
+        codec_options=collection.codec_options,
+        read_preference=collection.read_preference,
+        write_concern=collection.write_concern,
+        read_concern=collection.read_concern,
+    )
 
 
 def _ready(collection: AnyCollection) -> AnyCollection:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import ssl
 import time
@@ -68,6 +69,7 @@ class MysqlStore(TableStore):
         super().__init__(timeout=timeout, prune_every=prune_every, clock=clock)
         self._max_connections = options.whole_number("max_connections", max_connections, 10)
         self._statements, self._schema, self.last_moment = fill_in(layout, table)
+        self._of_index = fill_in(layout, f"{table}_index")[:2]
         seconds = max(1, math.ceil(self._timeout))
         self._parameters = _parameters(place) | {
             "charset": "utf8mb4",
@@ -79,6 +81,12 @@ class MysqlStore(TableStore):
             "init_command": "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
             f"innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}",
         }
+
+    def index(self) -> MysqlStore:
+        """Return the store of the index: another table, made when it is first used."""
+        other = copy.copy(self)
+        other._statements, other._schema = self._of_index
+        return other
 
     def _connect(self) -> Any:
         if self._asyncio:

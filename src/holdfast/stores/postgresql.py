@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import re
@@ -77,10 +78,16 @@ class PostgresqlStore(TableStore):
         self._max_connections = options.whole_number("max_connections", max_connections, 10)
         self._parameters = None if conninfo is None else _parameters(conninfo, self._timeout, pgbouncer)
         self._prepares = not pgbouncer
-        place = (layout, table, schema, time_zone)
-        self._statements = fill_in(STATEMENTS, *place)
-        self._schema = "; ".join(fill_in(dict(enumerate(SCHEMA)), *place).values()).replace("%%", "%")
+        self._statements, self._schema = _statements(layout, table, schema, time_zone)
+        table = f"{LAYOUTS[layout]['table'] if table is None else table}_index"
+        self._of_index = _statements(layout, table, schema, time_zone)
         self._zone_is_checked = time_zone is not None or not LAYOUTS[layout]["zoned"]
+
+    def index(self) -> PostgresqlStore:
+        """Return the store of the index: another table, made when it is first used."""
+        other = copy.copy(self)
+        other._statements, other._schema = self._of_index
+        return other
 
     def _connect(self) -> Any:
         if self._parameters is None:
@@ -128,6 +135,11 @@ class PostgresqlStore(TableStore):
             "holds text that its column in PostgreSQL refuses. A column of type jsonb refuses \\u0000 and half a "
             "surrogate pair: make it json. And the database's encoding must be UTF8"
         )
+
+
+def _statements(*place: Any) -> tuple[dict[str, str], str]:
+    """Return the statements for one table, and the one that makes it."""
+    return fill_in(STATEMENTS, *place), "; ".join(fill_in(dict(enumerate(SCHEMA)), *place).values()).replace("%%", "%")
 
 
 def _check_colour(option: str, pool: Any, asynchronous: bool, other: str) -> None:

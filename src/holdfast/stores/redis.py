@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import re
@@ -79,8 +80,17 @@ class RedisStore(ServerStore):
         self._address = parse(server)[0] if isinstance(server, str) else server
         self._given = {False: client, True: async_client}
         self._max_connections = options.whole_number("max_connections", max_connections, 50)
-        self._prefix = prefix.encode("utf-8", "surrogatepass")
-        self._pattern = re.sub(rb"([\\*?\[\]])", rb"\\\1", self._prefix) + b"*"
+        self._begin_keys_with(prefix.encode("utf-8", "surrogatepass"))
+
+    def _begin_keys_with(self, prefix: bytes) -> None:
+        self._prefix = prefix
+        self._pattern = re.sub(rb"([\\*?\[\]])", rb"\\\1", prefix) + b"*"
+
+    def index(self) -> RedisStore:
+        """Return the store of the index: keys that begin with ``index:`` and the prefix."""
+        other = copy.copy(self)
+        other._begin_keys_with(b"index:" + self._prefix)
+        return other
 
     def all(self) -> Any:
         """Yield each sid with its record, a page of keys at a time."""

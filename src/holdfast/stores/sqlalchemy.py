@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
 from holdfast.stores import mysql_table
 from holdfast.stores.server import DEADLINE
-from holdfast.stores.sqlalchemy_tables import statements_for
+from holdfast.stores.sqlalchemy_tables import default_table, statements_for
 from holdfast.stores.statements import Rows
 from holdfast.stores.tables import PRUNE_EVERY, TableStore
 
@@ -74,6 +75,14 @@ class SqlalchemyStore(TableStore):
         self._dialect = (engine or async_engine).dialect.name
         self._statements, self._schema, last_moment = statements_for(self._dialect, layout, table, schema, time_zone)
         self.last_moment = last_moment or self.last_moment
+        table = f"{table or default_table(self._dialect, layout)}_index"
+        self._of_index = statements_for(self._dialect, layout, table, schema, time_zone)[:2]
+
+    def index(self) -> SqlalchemyStore:
+        """Return the store of the index: another table, made when it is first used."""
+        other = copy.copy(self)
+        other._statements, other._schema = self._of_index
+        return other
 
     def _connect(self) -> Any:
         engine = self._engines[self._asyncio]

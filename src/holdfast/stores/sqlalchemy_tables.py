@@ -8,7 +8,7 @@ from holdfast.errors import InvalidOption
 from holdfast.stores import mysql_table, postgresql_table
 from holdfast.stores.sqlite_layout import check_name
 
-__all__ = ["statements_for"]
+__all__ = ["default_table", "statements_for"]
 
 #: connect-sqlite3's table, as in `SqliteStore`: ends in milliseconds, as REAL.
 _SQLITE = {
@@ -36,6 +36,13 @@ _SQLITE_SCHEMA = (
     "CREATE TABLE IF NOT EXISTS {table} (sid PRIMARY KEY, expired, sess)",
     "CREATE INDEX IF NOT EXISTS {index} ON {table} (expired)",
 )
+
+
+def default_table(dialect: str, layout: str | None) -> str:
+    """Return the name of the table if none is given."""
+    if dialect != "postgresql":
+        return "sessions"
+    return postgresql_table.LAYOUTS.get(layout or "connect-pg-simple", {}).get("table", "session")
 
 
 def statements_for(

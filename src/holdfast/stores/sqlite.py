@@ -66,7 +66,8 @@ class SqliteStore:
         self._prune_at = clock() + (prune_every or 0)
         self._layout = LAYOUTS[layout]
         self._statements, schema = fill_in(self._layout, table)
-        self._file = SqliteFile(self._path, schema, SCHEMA_VERSION, timeout)
+        self._of_index, schema_of_index = fill_in(self._layout, f"{table}_index")
+        self._file = SqliteFile(self._path, schema + schema_of_index, SCHEMA_VERSION, timeout)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self._path.name}>"
@@ -75,6 +76,12 @@ class SqliteStore:
         """Return this store for use under asyncio: its verbs may return awaitables, and never wait on the loop."""
         other = copy.copy(self)
         other.__class__ = _UnderAsyncio
+        return other
+
+    def index(self) -> SqliteStore:
+        """Return the store of the index: another table of the file."""
+        other = copy.copy(self)
+        other._statements = self._of_index
         return other
 
     def load(self, sid: str) -> Any:

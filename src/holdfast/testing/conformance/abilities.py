@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.dual import TwoColoured
-from holdfast.stores.base import Closable, Iterable, Sweepable
+from holdfast.stores.base import Closable, Conflict, Indexed, Iterable, Missing, Replaced, Sweepable, can
 from holdfast.testing.clock import FrozenClock
-from holdfast.testing.conformance.calls import OTHER, SID, Caller, ask, can
+from holdfast.testing.conformance.calls import OTHER, SID, Caller, ask
 from holdfast.testing.conformance.oddities import HOSTILE_SIDS
 
 __all__ = ["Abilities"]
@@ -145,3 +145,40 @@ class Abilities(Caller):
         if can(other, Closable):
             # Its connections belong to this event loop; nobody else can close them.
             await ask(other.close())
+
+    async def test_the_index_is_apart_from_the_sessions(self, store: Any) -> None:
+        """The same id may be in both, and no verb of the one sees the other; pruning and clearing neither."""
+        if not can(store, Indexed):
+            return
+        index = store.index()
+        await ask(index.delete(SID))
+        assert await ask(index.create(SID, b'{"of":"the index"}', 60)) is True
+        assert await ask(store.load(SID)) is None
+        assert await ask(store.create(SID, b'{"of":"the sessions"}', 60)) is True
+        assert (await ask(index.load(SID))).payload == b'{"of":"the index"}'
+        if can(store, Iterable):
+            assert [payload for _, payload in await self.listed(store)] == [b'{"of":"the sessions"}']
+            assert await ask(store.count()) == 1
+            await ask(store.clear())
+        assert await ask(store.delete(SID)) is not can(store, Iterable)
+        assert (await ask(index.load(SID))).payload == b'{"of":"the index"}'
+
+    async def test_the_index_keeps_the_contract(self, store: Any, clock: FrozenClock) -> None:
+        """It is a store like any other: it compares, never creates but by ``create``, and its records end."""
+        if not can(store, Indexed):
+            return
+        index = store.index()
+        await ask(index.delete(SID))
+        assert await ask(index.replace(SID, b"{}", 60, b"")) == Missing()
+        assert await ask(index.touch(SID, 60)) is False
+        assert await ask(index.create(SID, b'{"n":1}', 10)) is True
+        assert await ask(index.create(SID, b'{"n":2}', 10)) is False
+        assert await ask(index.replace(SID, b'{"n":3}', 10, b'{"n":2}')) == Conflict(b'{"n":1}')
+        assert await ask(index.replace(SID, b'{"n":3}', 10, b'{"n":1}')) == Replaced()
+        assert await ask(index.touch(SID, 20)) is True
+        clock.advance(15)
+        assert (await ask(index.load(SID))).payload == b'{"n":3}'
+        clock.advance(5)
+        assert await ask(index.load(SID)) is None
+        assert await ask(store.index().create(SID, b'{"n":4}', 10)) is True
+        assert await ask(index.delete(SID)) is True

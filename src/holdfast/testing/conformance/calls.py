@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["OTHER", "SID", "Caller", "ask", "asked", "can"]
+__all__ = ["OTHER", "SID", "Caller", "ask", "asked"]
 
 SID = "DVqOYaEKEmQNw4zwSTSwLWLTkR2quQSm"
 OTHER = "6gEAD2GmS0rYQvVsYMwZ0ZbDq0WJmXfT"
@@ -22,11 +22,6 @@ async def ask(answer: Any) -> Any:
 async def asked(call: Callable[[], Any]) -> Any:
     """Call, and return what was answered, waiting for it if it has to be waited for."""
     return await ask(call())
-
-
-def can(store: Any, ability: type) -> bool:
-    """Tell whether ``store`` has an optional ability; if not, the tests of it have nothing to prove."""
-    return isinstance(store, ability)
 
 
 class Caller:
