@@ -1,5 +1,5 @@
-# Flask asks its SessionInterface twice: for the session, before anything else, and to save it, when the response is made
-# and its head not sent. Between the two nothing is loaded until somebody looks.
+# Flask asks its SessionInterface twice: for the session, before anything else, and to save it, when the response is
+# made and its head not sent. Between the two nothing is loaded until somebody looks.
 """Sessions for Flask: ``flask.session``, kept on the server."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Session", "init_app", "session"]
 
 
 class Session(core.Session, SessionMixin):
-    """A session with what Flask and its extensions expect beside: ``permanent``, ``new``, ``modified``, ``accessed``."""
+    """A session, and what Flask and its extensions expect: ``permanent``, ``new``, ``modified``, ``accessed``."""
 
     exchange: Exchange
 
@@ -36,7 +36,7 @@ class Session(core.Session, SessionMixin):
             self.cookie.max_age = life
 
     @property
-    def new(self) -> bool:
+    def new(self) -> bool:  # type: ignore[override]
         """Whether the store has no record of this session."""
         return self.is_new
 

@@ -148,6 +148,8 @@ class Exchange:
 
         ``slot`` is what the framework's slot for the session holds by now, if a handler can set it to None.
         """
+        if slot is None and self.session._loader is not None and self.sessions.options.unset == "destroy":
+            self.load()
         dual.run_sync(self._commit(self.sessions.commit_sync, headers, slot))
 
     async def commit_async(self, headers: Headers, slot: object = ...) -> None:
