@@ -243,18 +243,16 @@ class Sessions:
 
         ``released`` tells that the framework's slot was set to None.
         """
+        if self._only_touches and not released and lifecycle.is_idle(session):
+            answer = self._touch(self.store, session)
+            return () if answer is True else dual.run_sync(self._touched(session, answer))
         plan = self._plan(session, released)
         return () if plan is None else dual.run_sync(self._commit(self.store, session, plan))
 
     def commit_async(self, session: Session, released: bool = False) -> tuple[str, ...] | Awaitable[tuple[str, ...]]:
         """Do as ``commit_sync`` under asyncio; returns an awaitable if the store has to be waited for."""
         if self._only_touches and not released and lifecycle.is_idle(session):
-            # The hot path, without the machinery: a visitor who is known and changed nothing.
-            ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, self._clock())
-            try:
-                answer = self._async_store.touch(session._loaded, ttl)
-            except Exception as error:
-                raise self._border.outage(error) from error
+            answer = self._touch(self._async_store, session)
             return () if answer is True else dual.start(self._touched(session, answer))
         plan = self._plan(session, released)
         return () if plan is None else dual.start(self._commit(self._async_store, session, plan))
@@ -348,6 +346,14 @@ class Sessions:
         if promised and plan.browser is Browser.NOTHING:
             return lifecycle.with_cookie(plan, session._promised or {})
         return None if plan.operation is Operation.NOTHING and plan.browser is Browser.NOTHING else plan
+
+    def _touch(self, store: Any, session: Session) -> Any:
+        """Do what most commits do, without the machinery: a visitor who is known has changed nothing."""
+        ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, self._clock())
+        try:
+            return store.touch(session._loaded, ttl)
+        except Exception as error:
+            raise self._border.outage(error) from error
 
     def _touched(self, session: Session, answer: Any) -> Steps[tuple[str, ...]]:
         if not (yield from self._border.wait(answer)):
