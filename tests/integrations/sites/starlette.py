@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.applications import Starlette
@@ -74,6 +75,7 @@ async def endless(request: Request) -> StreamingResponse:
         session["endless"] = "going"
         while True:
             yield CHUNK
+            await asyncio.sleep(0)  # uvicorn swallows what is sent to nobody, without a pause.
 
     return StreamingResponse(chunks())
 
