@@ -13,7 +13,6 @@ from holdfast import CookieOptions, Session, Sessions
 from holdfast.stores.sqlite import SqliteStore
 
 SECRET = "a secret that is long enough for tests!"
-ID_IN_USE = "connect.sid"
 
 #: What a variant gives Sessions; ``lazy`` goes to the integration.
 VARIANTS: dict[str, dict[str, Any]] = {

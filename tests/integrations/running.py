@@ -45,8 +45,6 @@ class Site:
     module: str
     #: One of ``SERVERS``. "itself": the module is a program that takes the port.
     server: str
-    #: Whether its integration loads at the first look unless it is told otherwise.
-    lazy: bool
     #: Whether each variant runs in a process of its own, because the framework has one configuration for all.
     alone: bool = False
     #: The behaviours that it cannot have, and why.

@@ -7,10 +7,10 @@ from tests.integrations.running import Site
 NO_SLOT = {"the_slot_may_be_set_to_none": "the framework has no place for the session that a handler could set to None"}
 
 SITES = [
-    Site("starlette", "uvicorn", lazy=False),
-    Site("asgi", "granian", lazy=False),
-    Site("asgi", "hypercorn", lazy=False),
-    Site("wsgi", "waitress", lazy=True),
-    Site("wsgi", "gunicorn", lazy=True),
-    Site("flask", "waitress", lazy=True, lacks=NO_SLOT),
+    Site("starlette", "uvicorn"),
+    Site("asgi", "granian"),
+    Site("asgi", "hypercorn"),
+    Site("wsgi", "waitress"),
+    Site("wsgi", "gunicorn"),
+    Site("flask", "waitress", lacks=NO_SLOT),
 ]
