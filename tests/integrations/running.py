@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -198,7 +197,7 @@ def serving(site: Site, variant: str, folder: Path) -> Iterator[str]:
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
-            stdout=file, stderr=file, cwd=ROOT, env=environment, start_new_session=True,
+            stdout=file, stderr=file, cwd=ROOT, env=environment,
         )  # fmt: skip
     base = f"http://127.0.0.1:{port}"
     try:
@@ -210,7 +209,7 @@ def serving(site: Site, variant: str, folder: Path) -> Iterator[str]:
         try:
             process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
 
 
