@@ -1811,7 +1811,7 @@ class Contended(CountingStore):
 
 async def test_a_request_gives_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """With an error that says so, and nothing written."""
-    monkeypatch.setattr("holdfast.commits.LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr("holdfast.patience.LONGEST_PAUSE", 0.001)
     site = Site(Contended)
     await site.do(lambda session: session.update(n=1))
     with pytest.raises(RetriesExhausted):

@@ -12,14 +12,20 @@ import pytest
 from holdfast.testing import Link
 
 
-def shout(connection: socket.socket) -> None:
+def shout(connection: socket.socket, heard: list[bytes]) -> None:
     with connection:
         while data := connection.recv(1000):
+            heard.append(data)
             connection.sendall(data.upper())
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def heard() -> list[bytes]:
+    return []
+
+
+@pytest.fixture
+def port(heard: list[bytes]) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -28,7 +34,7 @@ def port() -> Iterator[int]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                threading.Thread(target=shout, args=(connection,), daemon=True).start()
+                threading.Thread(target=shout, args=(connection, heard), daemon=True).start()
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -132,6 +138,36 @@ def test_what_is_held_back_in_silence_can_be_cut(link: Link) -> None:
         link.resume()
         with connect(link) as new:
             assert says(new) == b"HELLO"
+
+
+def test_a_muted_server_has_heard(link: Link, heard: list[bytes]) -> None:
+    """What was asked was done; the reply comes when it works again, or never if the connection is cut."""
+    with connect(link) as kept:
+        assert says(kept) == b"HELLO"
+        link.mute()
+        kept.sendall(b"later")
+        assert is_silent(kept)
+        assert heard[-1] == b"later"
+        link.resume()
+        assert kept.recv(1000) == b"LATER"
+        link.mute()
+        kept.sendall(b"never")
+        assert is_silent(kept)
+        assert heard[-1] == b"never"
+        link.cut()
+        link.resume()
+        assert is_broken(kept)
+
+
+def test_replies_can_be_late(link: Link) -> None:
+    """By as much as is asked for, until that is nothing."""
+    with connect(link) as connection:
+        link.delay(0.2)
+        connection.sendall(b"late")
+        assert is_silent(connection)
+        assert connection.recv(1000) == b"LATE"
+        link.delay(0)
+        assert says(connection) == b"HELLO"
 
 
 @pytest.mark.parametrize("end", ["theirs", "ours"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
@@ -447,6 +449,29 @@ async def test_a_visitor_is_told_to_come_again(process: Moto, table: str) -> Non
     with Link(process.port) as link:
         store = DynamoDBStore(table, endpoint=f"http://127.0.0.1:{link.port}", create_table=True, timeout=1)
         await visitor_is_told_to_come_again(Ours(store), link)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"Item":'])
+@pytest.mark.parametrize("verb", ["load", "delete", "touch"])
+def test_a_reply_that_breaks_off_is_an_outage(verb: str, body: bytes) -> None:
+    """botocore makes an empty answer of it, which would say that there is no such session: the visitor is logged out."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 50\r\n\r\n"
+
+    def serve() -> None:
+        for _ in range(2):  # What may be asked twice is.
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100_000)
+                connection.sendall(head + body)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        store = DynamoDBStore("shared", endpoint=f"http://127.0.0.1:{server.getsockname()[1]}", timeout=20)
+        with pytest.raises(StoreUnavailable):
+            getattr(store, verb)(SID, *((60,) if verb == "touch" else ()))
+        store.close()
+        thread.join()
 
 
 def test_missing_credentials_are_an_outage(process: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

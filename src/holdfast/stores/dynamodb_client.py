@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 
 from holdfast.errors import InvalidOption
 
@@ -58,6 +59,15 @@ def maker(client: Any, region: str | None, endpoint: str | None, timeout: float)
     return make
 
 
+def _is_whole(answer: dict[str, Any]) -> bool:
+    """Tell whether ``answer`` is one: of a reply that breaks off, botocore makes an answer with nothing in it.
+
+    "There is no such item" has nothing in it either, and is ``{}``: two bytes, as the reply's head says.
+    """
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    return len(answer) > 1 or headers.get("content-length") == "2" or "transfer-encoding" in headers
+
+
 class Client:
     """Makes calls in the thread of the caller."""
 
@@ -72,7 +82,10 @@ class Client:
             if self._made is None:
                 self._made = self._make()
             client = self._made[0]
-        return getattr(client, operation)(**parameters)
+        answer = getattr(client, operation)(**parameters)
+        if not _is_whole(answer):
+            raise ConnectionClosedError(endpoint_url=client.meta.endpoint_url)
+        return answer
 
     def close(self) -> Any:
         """Let go of the connections, if they are ours."""

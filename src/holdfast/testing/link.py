@@ -13,8 +13,8 @@ __all__ = ["Link"]
 class Link:
     """Stands between a client and the server at ``port``, and fails when it is told to.
 
-    A client that connects to ``link.port`` reaches the server, until ``silence``, ``refuse`` or ``cut``. Use it in a
-    ``with`` block, or ``close`` it.
+    A client that connects to ``link.port`` reaches the server, until ``silence``, ``mute``, ``refuse`` or ``cut``. Use
+    it in a ``with`` block, or ``close`` it.
 
     >>> with Link(6379) as link:
     ...     link.port != 6379
@@ -24,8 +24,11 @@ class Link:
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self._target = (host, port)
         self._loop = asyncio.new_event_loop()
-        self._open = asyncio.Event()
+        #: Whether requests, and replies, are passed on.
+        self._open, self._heard = asyncio.Event(), asyncio.Event()
         self._open.set()
+        self._heard.set()
+        self._delay = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -38,6 +41,14 @@ class Link:
     def silence(self) -> None:
         """Pass nothing on, in either direction: connections stay, new ones are made, and nobody answers."""
         self._do(self._block())
+
+    def mute(self) -> None:
+        """Pass requests on and hold replies back: the server does what it is asked, and nobody hears of it."""
+        self._do(self._block_replies())
+
+    def delay(self, seconds: float) -> None:
+        """Let each reply come so many seconds late from now on; 0: at once."""
+        self._delay = seconds
 
     def refuse(self) -> None:
         """Break all connections, and refuse new ones: as if the server were gone."""
@@ -84,14 +95,17 @@ class Link:
             from_server, to_server = await asyncio.open_connection(*self._target)
             ends.append(to_server)
             self._writers.add(to_server)
-            await asyncio.gather(self._pass(reader, to_server), self._pass(from_server, writer))
+            await asyncio.gather(self._pass(reader, to_server), self._pass(from_server, writer, replies=True))
         for end in ends:
             end.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool = False) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
                 await self._open.wait()
+                if replies:
+                    await self._heard.wait()
+                    await asyncio.sleep(self._delay)
                 writer.write(data)
                 await writer.drain()
         writer.close()
@@ -99,8 +113,12 @@ class Link:
     async def _block(self) -> None:
         self._open.clear()
 
+    async def _block_replies(self) -> None:
+        self._heard.clear()
+
     async def _mend(self) -> None:
         self._open.set()
+        self._heard.set()
         if self._server is None:
             await self._listen()
 

@@ -1,0 +1,263 @@
+# Knows nothing of holdfast: it reads what was asked, when, and what came back, and holds that against these rules.
+# "Before" is real time: one request had ended before the other began. A request of which nobody knows what came of it may
+# have been carried out or not, at any time after it began; nothing else is forgiven.
+#
+#   1. stranger       A request sees the session of the user whose cookie it brought, or none; and no value of another.
+#   2. undone logout  A session id that was ended (logout, a new id, a new login), or once found to be gone, never
+#                     answers again.
+#   3. lost session   An id that nobody has tried to end, and whose time is not over, answers.
+#   4. expired        A session with a life of its own, that nobody asked for so long, never answers again.
+#   5. lost update    Each key is a register: there is an order of all writes and reads, in which a request that had ended
+#                     before another began comes first, and each read sees the last write before it.
+#   6. wrong counter  A counter shows what was added before, and nothing that was not begun yet; it never runs backwards,
+#                     and no two requests are told the same number.
+#   7. invented       No value is read that nobody wrote, and none of a request that was told it had written nothing.
+#
+# A session keeps its life (the name of a login) when its id changes, so rules 5 to 7 hold across new ids.
+"""Find what must never happen in the history of a run."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+
+ENDS = frozenset({"logout", "rotate", "relogin"})
+
+#: Stores that keep ends in whole seconds round them up. A little more is what two clocks may differ.
+SLACK = 1.05e9
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One request, with times in nanoseconds."""
+
+    id: str
+    op: str
+    user: str
+    start: float
+    #: The session id that its cookie named.
+    sid: str | None = None
+    #: The login that it belongs to, as the visitor knows it.
+    life: str | None = None
+    #: The login that it begins.
+    begins: str | None = None
+    max_age: float | None = None
+    writes: dict[str, str] | None = None
+    counts: str | None = None
+    #: "ok"; "none": there was no such session; "gone": it was ended meanwhile, nothing was written; "refused": nothing
+    #: was written; "unknown".
+    outcome: str = "unknown"
+    end: float = inf
+    #: What was in the session when the request began, and by when it had been read.
+    seen: dict[str, Any] | None = None
+    seen_at: float = inf
+    #: What the counter was said to be.
+    result: int | None = None
+    #: The id that the session got.
+    new: str | None = None
+    #: Why nothing is known of what came of it.
+    error: str | None = None
+
+    @property
+    def may_have_written(self) -> bool:
+        return self.outcome in ("ok", "unknown")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that must never happen."""
+
+    kind: str
+    operation: str
+    detail: str
+
+
+def read_histories(folder: Path) -> list[Operation]:
+    """Return all operations of all histories in ``folder``. The last line of one that was killed may be half a line."""
+    operations: list[Operation] = []
+    for path in sorted(folder.glob("*.history")):
+        begun: dict[str, dict[str, Any]] = {}
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            fields = json.loads(line)
+            fields.pop("cookie", None)
+            begun.setdefault(fields["id"], {}).update(fields)
+        operations += [Operation(**fields) for fields in begun.values()]
+    return operations
+
+
+def check(operations: Iterable[Operation], *, forgets: bool = False, follows: bool = False) -> list[Fault]:
+    """Return the faults in a history. ``forgets``: the store was emptied meanwhile, so sessions may be missing.
+
+    ``follows`` holds a logout against the whole login, whatever ids it got: not only against the id that was ended.
+    """
+    ordered = sorted(operations, key=lambda operation: operation.start)
+    lives: dict[str, list[Operation]] = defaultdict(list)
+    sids: dict[str, list[Operation]] = defaultdict(list)
+    for operation in ordered:
+        if operation.life:
+            lives[operation.life].append(operation)
+        if operation.sid:
+            sids[operation.sid].append(operation)
+    faults = [fault for operation in ordered for fault in _strangers(operation)]
+    for group in sids.values():
+        faults += _undone(group)
+        faults += _expired(group)
+        if not forgets:
+            faults += _lost_sessions(group)
+    begun = {operation.begins: operation for operation in ordered if operation.begins}
+    for life, group in lives.items():
+        faults += _registers(group)
+        faults += _counters(group)
+        if life not in begun:
+            faults.append(Fault("invented", group[0].id, "nobody began this login"))
+        if follows:
+            faults += _overtaken(group)
+    return faults
+
+
+def _strangers(operation: Operation) -> Iterator[Fault]:
+    seen = operation.seen
+    if seen is None:
+        return
+    if operation.sid is None:
+        yield Fault("stranger", operation.id, "a request without a cookie has a session")
+    elif seen.get("user") != operation.user or seen.get("life") != operation.life:
+        yield Fault("stranger", operation.id, f"{operation.user} sees the session of {seen.get('user')}")
+    elif any(value.split()[0] != operation.user for value in _registers_of(seen).values()):
+        yield Fault("stranger", operation.id, f"{operation.user} sees a value of another user")
+
+
+def _registers_of(seen: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in seen.items() if isinstance(value, str) and key not in ("user", "life")}
+
+
+def _undone(group: list[Operation]) -> Iterator[Fault]:
+    """``group`` are the operations with one session id, by their start."""
+    dead = min((operation.end for operation in group if _found_or_made_dead(operation)), default=inf)
+    for operation in group:
+        if operation.start > dead and operation.seen is not None:
+            yield Fault("undone logout", operation.id, "a session that was over answers")
+
+
+def _found_or_made_dead(operation: Operation) -> bool:
+    return operation.outcome in ("none", "gone") or (operation.op in ENDS and operation.outcome == "ok")
+
+
+def _overtaken(group: list[Operation]) -> Iterator[Fault]:
+    """``group`` are the operations with one login."""
+    dead = min((each.end for each in group if each.op == "logout" and each.outcome == "ok"), default=inf)
+    for operation in group:
+        if operation.start > dead and operation.seen is not None:
+            yield Fault("overtaken logout", operation.id, "a login that was ended goes on with another id")
+
+
+def _lost_sessions(group: list[Operation]) -> Iterator[Fault]:
+    ends = min((each.start for each in group if each.op in ENDS and each.may_have_written), default=inf)
+    for operation in group:
+        if operation.outcome in ("none", "gone") and not operation.max_age and operation.end < ends:
+            yield Fault("lost session", operation.id, "a session that nobody ended is gone")
+
+
+def _expired(group: list[Operation]) -> Iterator[Fault]:
+    until = group[0].start
+    for operation in group:
+        if not operation.max_age:
+            return
+        if operation.start > until + SLACK and operation is not group[0]:
+            if operation.seen is not None:
+                yield Fault("expired", operation.id, "a session answers after its time")
+        elif operation.outcome == "unknown":
+            return  # It may prolong the session at any time.
+        else:
+            until = max(until, operation.end + operation.max_age * 1e9)
+
+
+def _registers(group: list[Operation]) -> Iterator[Fault]:
+    """``group`` are the operations with one login. See Gibbons, Korach: Testing Shared Memories, 1997, section 4."""
+    written: dict[str, dict[Any, Operation]] = defaultdict(dict)
+    for operation in group:
+        for key, value in (operation.writes or {}).items():
+            written[key][value] = operation
+    keys = set(written).union(*(_registers_of(each.seen) for each in group if each.seen))
+    for key in keys:
+        # Of each value, when the last of those who wrote or read it began, and when the first of them had ended.
+        zones: dict[Any, list[float]] = {None: [-inf, -inf]}
+        for value, operation in written[key].items():
+            if operation.outcome == "ok":
+                zones[value] = [operation.start, operation.end]
+        last: dict[Any, Operation] = {}
+        for operation in group:
+            if operation.seen is None:
+                continue
+            value = operation.seen.get(key)
+            writer = written[key].get(value)
+            if value is not None and (writer is None or not writer.may_have_written):
+                yield Fault("invented", operation.id, f"{key} has a value that nobody has written")
+                continue
+            if writer is not None and writer.start > operation.seen_at:
+                yield Fault("invented", operation.id, f"{key} has a value that was not written yet")
+                continue
+            zone = zones.setdefault(value, [writer.start, inf] if writer else [-inf, -inf])
+            zone[1] = min(zone[1], operation.seen_at)
+            if operation.start >= zone[0]:
+                zone[0] = operation.start
+                last[value] = operation
+        yield from _overlaps(key, zones, last)
+
+
+def _overlaps(key: str, zones: dict[Any, list[float]], last: dict[Any, Operation]) -> Iterator[Fault]:
+    """A value was certainly there from the first end to the last start; no other one was, meanwhile."""
+    certain = sorted((end, start, value) for value, (start, end) in zones.items() if end < start)
+    for (_, until, value), (since, _, _) in itertools.pairwise(certain):
+        if since < until:
+            yield Fault("lost update", last[value].id, f"{key} shows a value after that was overwritten")
+    firsts = [since for since, _, _ in certain]
+    for start, end in zones.values():
+        if start <= end:
+            position = bisect_left(firsts, start) - 1
+            if position >= 0 and end < certain[position][1]:
+                value = certain[position][2]
+                yield Fault("lost update", last[value].id, f"{key} shows a value from before one that was acknowledged")
+
+
+def _counters(group: list[Operation]) -> Iterator[Fault]:
+    names = {each.counts for each in group if each.counts}
+    for name in names:
+        adders = [each for each in group if each.counts == name and each.may_have_written]
+        begun = sorted(each.start for each in adders)
+        ended = sorted(each.end for each in adders if each.outcome == "ok")
+        for number, times in Counter(each.result for each in adders if each.result is not None).items():
+            if times > 1:
+                yield Fault("wrong counter", adders[0].id, f"{name}: {times} requests were told {number}")
+        shown: list[tuple[float, float, int, Operation]] = []
+        for each in group:
+            if each.seen is not None:
+                shown.append((each.start, each.seen_at, each.seen.get(name, 0), each))
+            if each.counts == name and each.result is not None:
+                # Its own is in it.
+                shown.append((each.start, each.end, each.result, each))
+        for start, by, value, operation in shown:
+            least = bisect_left(ended, start) + (operation.result is value and operation.counts == name)
+            most = bisect_right(begun, by)
+            if not least <= value <= most:
+                detail = f"{name} is {value}, with {least} added before and {most} begun by then"
+                yield Fault("wrong counter", operation.id, detail)
+        yield from _backwards(name, shown)
+
+
+def _backwards(name: str, shown: list[tuple[float, float, int, Operation]]) -> Iterator[Fault]:
+    by_end = sorted(shown, key=lambda each: each[1])
+    position, largest = 0, 0
+    for start, _, value, operation in sorted(shown, key=lambda each: each[0]):
+        while position < len(by_end) and by_end[position][1] < start:
+            largest = max(largest, by_end[position][2])
+            position += 1
+        if value < largest:
+            yield Fault("wrong counter", operation.id, f"{name} is {value}, and had been {largest}")
