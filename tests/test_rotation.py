@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from holdfast import CookieOptions, Record, Session, Sessions
 from holdfast.asgi import SessionMiddleware
 from holdfast.codecs import Msgpack
-from holdfast.stores.base import Conflict
+from holdfast.stores.base import Conflict, Replaced
 from holdfast.stores.memory import MemoryStore
 from holdfast.tombstone import TOMBSTONE, Tombstone, bury, found_in
 from tests.asgi import Browser, Response, handler
@@ -301,42 +301,41 @@ async def test_a_logout_between_the_steps_of_a_renewal(site: Site, grace: float,
         assert (await site.visit(dict(cookies))).body == b"{}"
 
 
-async def test_a_write_that_was_sent_on_between_the_steps_is_kept(site: Site) -> None:
-    """Three at once: one renews, one wrote before it, and one is sent on before it has taken that along."""
+async def test_what_was_written_before_is_there_for_whoever_is_sent_on(site: Site) -> None:
+    """The new record is complete before the tombstone leads to it: nobody sees an older session than before."""
     jar = await site.visitor()
+    seen: list[dict[str, Any]] = []
+
+    class Looking(Interrupted):
+        def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
+            answer = super().replace(sid, payload, ttl, expected)
+            stone = found_in(sid, payload)
+            if stone is not None and isinstance(answer, Replaced):
+                record = MemoryStore.load(self, stone.successor)
+                assert record is not None
+                seen.append(json.loads(record.payload))
+            return answer
 
     async def renewing(session: Session) -> None:
         await site.visit(dict(jar), lambda other: other.update(before=True))
+        session["mine"] = True
         session.regenerate(keep=True, grace=10)
-        replaced = []
-
-        def sent_on() -> None:
-            # The first replace meets the write from before; the second one sets the tombstone; then comes the third.
-            replaced.append(None)
-            if len(replaced) < 3:
-                site.store.before["replace"] = sent_on
-                return
-            (new,) = [sid for sid, record in site.store.all() if found_in(sid, record.payload) is None]
-            current = MemoryStore.load(site.store, new)
-            assert current is not None
-            changed = json.loads(current.payload) | {"sent on": True}
-            MemoryStore.replace(site.store, new, json.dumps(changed).encode(), 100, current.payload)
-
-        site.store.before["replace"] = sent_on
+        site.store.__class__ = Looking
 
     await site.visit(jar, renewing)
-    assert (await site.visit(jar)).body == b"{'n': 1, 'sent on': True, 'before': True}"
+    assert [(each["n"], each["before"], each["mine"]) for each in seen] == [(1, True, True)]
 
 
+@pytest.mark.parametrize("grace", [0, 10])
 @pytest.mark.parametrize("how", ["destroy", "logout", "null", "regenerate"])
-async def test_a_logout_in_flight_ends_the_session_under_its_new_id(how: str) -> None:
+async def test_a_logout_in_flight_ends_the_session_under_its_new_id(how: str, grace: float) -> None:
     """Never does a renewal that came in between undo it."""
     site = Site(unset="destroy")
     jar = await site.visitor()
     old = dict(jar)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await site.visit(jar, renew())
+        await site.visit(jar, renew(grace))
         if how == "null":
             scope["session"] = None
         else:
@@ -350,10 +349,11 @@ async def test_a_logout_in_flight_ends_the_session_under_its_new_id(how: str) ->
     assert {"n": 1} not in site.live()
 
 
-async def test_to_revoke_an_old_id_ends_the_session(site: Site) -> None:
+@pytest.mark.parametrize("grace", [0, 10])
+async def test_to_revoke_an_old_id_ends_the_session(site: Site, grace: float) -> None:
     jar = await site.visitor()
     (old,) = [sid for sid, _ in site.store.all()]
-    await site.visit(jar, renew())
+    await site.visit(jar, renew(grace))
     assert await site.sessions.revoke(old) is True
     assert (await site.visit(dict(jar))).body == b"{}"
     assert await site.sessions.revoke(old) is False
@@ -425,3 +425,28 @@ async def test_a_logout_comes_through_however_fast_others_are(site: Site) -> Non
     site.store.__class__ = Busy
     await site.visit(jar, lambda session: session.logout())
     assert site.store.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("work", "life"),
+    [
+        (lambda session: session.regenerate(keep=True), 1000),
+        (lambda session: session.regenerate(keep=["n"]), 100),
+        (lambda session: session.login("zoe"), 100),
+    ],
+    ids=["all kept", "some kept", "login"],
+)
+async def test_how_long_the_session_lives_under_its_new_id(work: Any, life: float) -> None:
+    """A renewal is none of the visitor's business; a log-in begins with what the options say."""
+    site = Site(cookie=CookieOptions(max_age=100))
+    jar = await site.visitor()
+
+    def remember(session: Session) -> None:
+        session.cookie.max_age = 1000
+
+    await site.visit(jar, remember)
+    site.clock.advance(10)
+    response = await site.visit(jar, work)
+    assert f"Max-Age={life};" in (response.cookie or "")
+    (record,) = [record for _, record in site.store.all()]
+    assert record.expires_at == site.clock() + life

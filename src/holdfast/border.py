@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from holdfast.dual import Steps
 from holdfast.errors import SessionError, StoreUnavailable
@@ -27,18 +27,25 @@ class Border:
         try:
             return verb(*arguments)
         except Exception as error:
-            raise self.outage(error) from error
+            self.fail(error)
 
     def wait(self, answer: Any) -> Steps[Any]:
         """Return the answer that ``call`` gave, once it is there. Raises StoreUnavailable."""
         try:
             return (yield answer)
         except Exception as error:
-            raise self.outage(error) from error
+            self.fail(error)
 
     def ask(self, verb: Callable[..., Any], *arguments: Any) -> Steps[Any]:
         """Call ``verb`` and wait for its answer. Raises StoreUnavailable."""
         return (yield from self.wait(self.call(verb, *arguments)))
+
+    def fail(self, error: Exception) -> NoReturn:
+        """Raise what ``error`` means, which came out of a store."""
+        outage = self.outage(error)
+        if outage is error:
+            raise error  # Not from itself: its cause is the driver's.
+        raise outage from error
 
     def outage(self, error: Exception) -> SessionError:
         """Return what to raise for ``error``, which came out of a store."""

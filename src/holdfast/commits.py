@@ -14,7 +14,7 @@ from typing import Any
 from holdfast import lifecycle
 from holdfast.border import Border
 from holdfast.dual import Steps
-from holdfast.errors import LockLost, RetriesExhausted, SessionConflict, SessionError
+from holdfast.errors import LockLost, RetriesExhausted, SessionConflict, SessionError, StoreUnavailable
 from holdfast.events import Events, Happening
 from holdfast.lifecycle import Moved, Operation, Plan
 from holdfast.locks import lock_in
@@ -22,8 +22,8 @@ from holdfast.merge import merge
 from holdfast.options import Options
 from holdfast.patience import MAX_TRIES, pause_before
 from holdfast.session import Session
-from holdfast.stores.base import Conflict, Missing, Replaced
-from holdfast.tombstone import TOMBSTONE, bury, found_in
+from holdfast.stores.base import Conflict, Indexed, Missing, Replaced, can
+from holdfast.tombstone import TOMBSTONE, Tombstone, bury, found_in
 
 __all__ = ["Commits"]
 
@@ -114,18 +114,25 @@ class Commits:
         # replaced in one step by a tombstone, which that request will find, or tells that it was first, and where to.
         for _ in range(MAX_TRIES):
             answer = yield from self._border.ask(store.replace, sid, TOMBSTONE, TOMBSTONE_TTL, payload)
-            if isinstance(answer, Missing):
-                return False
             if isinstance(answer, Replaced):
                 break
-            stone = found_in(sid, answer.current)
-            if stone is None:
+            stone = yield from self._tombstone_of(store, sid, answer)
+            if stone is None and isinstance(answer, Conflict):
                 payload = answer.current
-            elif stone.successor:
+            elif stone is not None and stone.successor:
                 sid, payload = stone.successor, b""
             else:
                 return False
         return bool((yield from self._border.ask(store.delete, sid)))
+
+    def _tombstone_of(self, store: Any, sid: str, answer: Conflict | Missing) -> Steps[Tombstone | None]:
+        """Return the tombstone of ``sid``, of whose record the store has given ``answer``, or None."""
+        if isinstance(answer, Conflict):
+            return found_in(sid, answer.current)
+        if not can(store, Indexed):
+            return None
+        record = yield from self._border.ask(store.index().load, sid)
+        return None if record is None else found_in(sid, record.payload)
 
     def _replace(self, store: Any, session: Session, plan: Plan, strict: bool) -> Steps[Plan | None]:
         written = yield from self._swap(store, session, plan, plan.sid, strict)
@@ -148,32 +155,51 @@ class Commits:
             self._events.tell(Happening.ROTATED, old_sid)
             return created
         # First the new record, of which nobody knows yet. Then one atomic step kills the old id and says where the
-        # session goes on: what others wrote before it is kept, what they write after it meets the tombstone. If this
-        # process dies in between, the session goes on under its old id.
+        # session goes on: what others wrote before it is taken along, and stands under the new id by then; what they
+        # write after it meets the tombstone. If this process dies in between, the session goes on under its old id.
         new_sid = yield from self._add(store, session, plan)
-        taken = None
+        kept = plan.payload
+
+        def take_along(current: Plan) -> Steps[None]:
+            nonlocal kept
+            if current.payload != kept:
+                yield from self._border.ask(store.replace, new_sid, current.payload, current.ttl, kept)
+                kept = current.payload
+
         try:
-            taken = yield from self._swap(store, session, plan, old_sid, False, new_sid)
-        finally:
-            if taken is None:
-                yield from self._border.ask(store.delete, new_sid)
-        if taken is not None and not plan.grace:
-            yield from self._border.ask(store.delete, taken.old_sid)
-        if taken is not None and taken.payload != plan.payload:
-            late = lifecycle.afterwards(taken, new_sid, plan.payload)
-            taken = yield from self._swap(store, session, late, new_sid, False)
+            taken = yield from self._swap(store, session, plan, old_sid, False, new_sid, take_along)
+        except StoreUnavailable:
+            raise  # Nobody knows whether the tombstone stands; if it does, the session must be where that leads to.
+        except SessionError:
+            yield from self._border.ask(store.delete, new_sid)
+            raise
         if taken is None:
+            yield from self._border.ask(store.delete, new_sid)
             return self.gone(session, plan)
+        if not plan.grace:
+            if can(store, Indexed):
+                # Who has the old id in flight will find no record. If he logs out, he looks here.
+                stone, ttl = self._tombstone(taken.old_sid or "", new_sid, plan)
+                yield from self._border.ask(store.index().create, taken.old_sid, stone, ttl)
+            yield from self._border.ask(store.delete, taken.old_sid)
         session.adopt(new_sid, taken.payload, taken.ttl)
         self._events.tell(Happening.CREATED, new_sid)
         self._events.tell(Happening.ROTATED, old_sid)
         return taken
 
     def _swap(
-        self, store: Any, session: Session, plan: Plan, sid: str, strict: bool, successor: str | None = None
+        self,
+        store: Any,
+        session: Session,
+        plan: Plan,
+        sid: str,
+        strict: bool,
+        successor: str | None = None,
+        before: Callable[[Plan], Steps[None]] | None = None,
     ) -> Steps[Plan | None]:
         """Put the plan's payload, or a tombstone that names the ``successor``, in the place of the record ``sid``.
 
+        ``before`` is called with the plan as it is about to be written.
         Return the plan as it was written, joined with what others changed, or None if there is no such session.
         """
         current = plan
@@ -181,6 +207,8 @@ class Commits:
             if tries:
                 self._events.count("retries")
                 yield from pause_before(tries)
+            if before is not None:
+                yield from before(current)
             payload, ttl = current.payload, current.ttl
             if successor is not None:
                 payload, ttl = self._tombstone(sid, successor, plan)
@@ -213,6 +241,7 @@ class Commits:
             answer.current,
             self._options,
             own_cookie=session.cookie_changed or plan.operation is Operation.ROTATE,
+            strict=strict,
             now=self._options.clock(),
         )
         if joined is None:

@@ -59,7 +59,6 @@ __all__ = [
     "Plan",
     "State",
     "Verdict",
-    "afterwards",
     "commit",
     "examine",
     "insist",
@@ -390,10 +389,13 @@ class Resolved(NamedTuple):
     system: dict[str, JSON]
 
 
-def resolve(plan: Plan, current: bytes, options: Options, *, own_cookie: bool, now: float) -> Resolved | None:
+def resolve(
+    plan: Plan, current: bytes, options: Options, *, own_cookie: bool, strict: bool, now: float
+) -> Resolved | None:
     """Apply to ``current``, the payload stored now, what ``plan`` changes in the payload that it expected.
 
-    ``own_cookie`` says whose cookie attributes are right: the plan's, or those stored now. Returns None if
+    ``own_cookie`` says whose cookie attributes are right: the plan's, or those stored now. ``strict``: see ``merge``.
+    Returns None if
     ``current`` is no session, but corrupt.
     """
     base, mine, theirs = decode(plan.expected), decode(plan.payload), decode(current)
@@ -402,7 +404,7 @@ def resolve(plan: Plan, current: bytes, options: Options, *, own_cookie: bool, n
     if not isinstance(plan.kept, bool):
         for contents in (base, theirs):
             contents.data = {key: value for key, value in contents.data.items() if key in plan.kept}
-    merged = merge(base.data, mine.data, theirs.data, depth=options.merge_depth, functions=options.merge)
+    merged = merge(base.data, mine.data, theirs.data, depth=options.merge_depth, functions=options.merge, strict=strict)
     cookie = plan.cookie if own_cookie else dict(theirs.cookie or plan.cookie)
     if plan.extends:
         refresh(cookie, now)
@@ -422,11 +424,6 @@ def moved(plan: Plan, sid: str) -> Plan:
     if plan.operation is Operation.ROTATE:
         return msgspec.structs.replace(plan, old_sid=sid)
     return msgspec.structs.replace(plan, sid=sid)
-
-
-def afterwards(plan: Plan, sid: str, stored: bytes) -> Plan:
-    """Return the plan that gives the record ``sid``, in which is ``stored``, what ``plan`` has become since."""
-    return msgspec.structs.replace(plan, operation=Operation.REPLACE, sid=sid, expected=stored)
 
 
 def without_operation(plan: Plan) -> Plan:

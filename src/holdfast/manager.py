@@ -217,7 +217,7 @@ class Sessions:
             try:
                 answer = self._async_store.load(claims[0])
             except Exception as error:
-                raise self._border.outage(error) from error
+                self._border.fail(error)
             if not isinstance(answer, Record):
                 return dual.start(self._begin(self._async_store, claims, facts, [answer]))
             session = self._examine(claims[0], answer)
@@ -371,7 +371,7 @@ class Sessions:
         try:
             return store.touch(session._loaded, ttl)
         except Exception as error:
-            raise self._border.outage(error) from error
+            self._border.fail(error)
 
     def _touched(self, session: Session, answer: Any) -> Steps[tuple[str, ...]]:
         if not (yield from self._border.wait(answer)):

@@ -43,13 +43,14 @@ def merge(
     *,
     depth: int = 1,
     functions: Mapping[str, MergeFunction] | None = None,
+    strict: bool = False,
 ) -> Merged:
     """Apply what changed from ``base`` to ``mine`` to ``theirs``.
 
     ``base`` is the data both started from. A value is compared as the JSON it is stored as, so True is not 1 and 1.0
     is 1. ``depth`` is to what depth dicts are joined key by key, 1 being the top level. ``functions`` decide what
-    becomes of a key of the top level that both changed. Returns new containers where it joins; the arguments are not
-    changed.
+    becomes of a key of the top level that both changed. ``strict``: if both made the same of it, that is a collision
+    too, for each may have added one. Returns new containers where it joins; the arguments are not changed.
     """
     data = dict(theirs)
     collisions: list[str] = []
@@ -63,10 +64,10 @@ def merge(
                 joined = function(*(None if value is _ABSENT else value for value in (before, now, current)))
                 now = _ABSENT if joined is None else joined
             elif depth > 1 and isinstance(now, dict) and isinstance(current, dict):
-                inner = merge(before if isinstance(before, dict) else {}, now, current, depth=depth - 1)
+                inner = merge(before if isinstance(before, dict) else {}, now, current, depth=depth - 1, strict=strict)
                 collisions.extend(f"{key}.{each}" for each in inner.collisions)
                 now = inner.data
-            elif not _equal(now, current):
+            elif strict or not _equal(now, current):
                 collisions.append(key)
         if now is _ABSENT:
             data.pop(key, None)

@@ -14,7 +14,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any, Protocol
 
-from holdfast.attributes import SessionCookie, iso
+from holdfast.attributes import SessionCookie, iso, original_max_age, refresh
 from holdfast.errors import SessionEnded, SessionError
 from holdfast.facts import Facts
 from holdfast.merge import Merged, merge
@@ -287,7 +287,8 @@ class Session(Watched):
         """Give the session a new id; the old one is dead from the commit on.
 
         ``keep`` names the keys whose values live on; True keeps all, the default none. Do this whenever what the
-        visitor may do changes: an id that somebody planted before is worthless after (OWASP: session fixation).
+        visitor may do changes: an id that somebody planted before is worthless after (OWASP: session fixation). With
+        True the session keeps its own length of life too; else it gets a cookie as the options say.
 
         ``grace``: for how many seconds, up to 300, a request that still comes by the old id gets the session, under its
         new id, of which it is not told. For renewing an id now and then, while a page has several requests in flight;
@@ -308,12 +309,16 @@ class Session(Watched):
             for key in [key for key in dict.keys(self) if not kept or key not in kept]:
                 dict.__delitem__(self, key)
         self._intent = Intent.REGENERATE
+        life = original_max_age(self.cookie_attributes()) if kept is True and self._loaded is not None else None
         self._kept = kept
         self._grace = float(grace)
         self._id = None
         self._ends = 0.0
         self._cookie = None
         self._cookie_stored = None
+        if life is not None:
+            self._cookie_stored = {**self.cookie_attributes(), "originalMaxAge": life}
+            refresh(self._cookie_stored, self._backing.now())
 
     def destroy(self) -> None:
         """End the session: its record is removed, the browser's cookie expired. Later changes raise SessionEnded."""
@@ -340,6 +345,7 @@ class Session(Watched):
             raise TypeError(f"login() takes the user's id as text or an int, not a {type(user_id).__name__}")
         someone_else = self.user_id is not None and self.user_id != user_id
         self.regenerate(keep=() if someone_else else keep)
+        self._cookie_stored = None
         now = self._backing.now()
         self._system = {CREATED: now, USER: user_id, AUTHENTICATED: now}
 
@@ -572,7 +578,7 @@ class Session(Watched):
 class Block:
     """A block of work on the session as it is stored now: ``with``, or ``async with`` under asyncio.
 
-    If the block raises, nothing is kept of what it changed.
+    If the block raises, or its commit is refused, nothing is kept of what it changed.
     """
 
     __slots__ = ("_before", "_begin", "_end", "_session")
@@ -601,7 +607,11 @@ class Block:
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if kind is not None:
             self._undo()
-        self._end(kind is None)
+        try:
+            self._end(kind is None)
+        except BaseException:
+            self._undo()
+            raise
 
     async def __aenter__(self) -> Any:
         answer = await self._begin()
@@ -611,7 +621,11 @@ class Block:
     async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
         if kind is not None:
             self._undo()
-        await self._end(kind is None)
+        try:
+            await self._end(kind is None)
+        except BaseException:
+            self._undo()
+            raise
 
 
 def of_slot(slot: object) -> Session | None:

@@ -28,7 +28,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-ENDS = frozenset({"logout", "rotate", "relogin"})
+ENDS = frozenset({"logout", "rotate", "renew", "relogin"})
 
 #: Stores that keep ends in whole seconds round them up. A little more is what two clocks may differ.
 SLACK = 1.05e9
@@ -49,6 +49,8 @@ class Operation:
     #: The login that it begins.
     begins: str | None = None
     max_age: float | None = None
+    #: For how many nanoseconds after its end the old id may answer.
+    grace: float = 0
     writes: dict[str, str] | None = None
     counts: str | None = None
     #: "ok"; "none": there was no such session; "gone": it was ended meanwhile, nothing was written; "refused": nothing
@@ -92,10 +94,10 @@ def read_histories(folder: Path) -> list[Operation]:
     return operations
 
 
-def check(operations: Iterable[Operation], *, forgets: bool = False, follows: bool = False) -> list[Fault]:
-    """Return the faults in a history. ``forgets``: the store was emptied meanwhile, so sessions may be missing.
+def check(operations: Iterable[Operation], *, forgets: bool = False) -> list[Fault]:
+    """Return the faults in a history.
 
-    ``follows`` holds a logout against the whole login, whatever ids it got: not only against the id that was ended.
+    ``forgets``: the store was emptied meanwhile, so sessions may be missing, and with them what became of an id.
     """
     ordered = sorted(operations, key=lambda operation: operation.start)
     lives: dict[str, list[Operation]] = defaultdict(list)
@@ -110,14 +112,14 @@ def check(operations: Iterable[Operation], *, forgets: bool = False, follows: bo
         faults += _undone(group)
         faults += _expired(group)
         if not forgets:
-            faults += _lost_sessions(group)
+            faults += _lost_sessions(group, lives[group[0].life] if group[0].life else [])
     begun = {operation.begins: operation for operation in ordered if operation.begins}
     for life, group in lives.items():
         faults += _registers(group)
         faults += _counters(group)
         if life not in begun:
             faults.append(Fault("invented", group[0].id, "nobody began this login"))
-        if follows:
+        if not forgets:
             faults += _overtaken(group)
     return faults
 
@@ -140,7 +142,7 @@ def _registers_of(seen: dict[str, Any]) -> dict[str, Any]:
 
 def _undone(group: list[Operation]) -> Iterator[Fault]:
     """``group`` are the operations with one session id, by their start."""
-    dead = min((operation.end for operation in group if _found_or_made_dead(operation)), default=inf)
+    dead = min((operation.end + operation.grace for operation in group if _found_or_made_dead(operation)), default=inf)
     for operation in group:
         if operation.start > dead and operation.seen is not None:
             yield Fault("undone logout", operation.id, "a session that was over answers")
@@ -151,15 +153,23 @@ def _found_or_made_dead(operation: Operation) -> bool:
 
 
 def _overtaken(group: list[Operation]) -> Iterator[Fault]:
-    """``group`` are the operations with one login."""
+    """``group`` are the operations with one login: a logout ends it under whatever id it has got meanwhile."""
     dead = min((each.end for each in group if each.op == "logout" and each.outcome == "ok"), default=inf)
     for operation in group:
         if operation.start > dead and operation.seen is not None:
             yield Fault("overtaken logout", operation.id, "a login that was ended goes on with another id")
 
 
-def _lost_sessions(group: list[Operation]) -> Iterator[Fault]:
-    ends = min((each.start for each in group if each.op in ENDS and each.may_have_written), default=inf)
+def _lost_sessions(group: list[Operation], login: list[Operation]) -> Iterator[Fault]:
+    """``group`` are the operations with one session id, ``login`` those of its login.
+
+    A logout, or a new login, ends the old one as a whole. Who comes by an id that was renewed is sent on, and so may end
+    the id that follows it.
+    """
+    renewed = {each.sid for each in login if each.op == "renew"}
+    enders = [each for each in group if each.op in ENDS]
+    enders += [each for each in login if each.op in ("logout", "relogin") or (each.op in ENDS and each.sid in renewed)]
+    ends = min((each.start for each in enders if each.may_have_written), default=inf)
     for operation in group:
         if operation.outcome in ("none", "gone") and not operation.max_age and operation.end < ends:
             yield Fault("lost session", operation.id, "a session that nobody ended is gone")

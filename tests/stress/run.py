@@ -32,8 +32,6 @@ class Report:
     counts: Counter[str]
     outcomes: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
-    #: Logouts of an id that was no more, because the session had got a new one meanwhile.
-    overtaken: int = 0
 
     def __post_init__(self) -> None:
         self.outcomes = Counter(operation.outcome for operation in self.operations)
@@ -128,6 +126,4 @@ def run(
             last.go()
             last.finish()
         done = read_histories(folder)
-        report = Report(done, check(done, forgets=forgets), seconds, workers.counts)
-        report.overtaken = len(check(done, forgets=forgets, follows=True)) - len(report.faults)
-        return report
+        return Report(done, check(done, forgets=forgets), seconds, workers.counts)

@@ -36,7 +36,6 @@ async def site() -> Site:
     return site
 
 
-@pytest.mark.xfail(strict=True, reason="equal values are no collision, so both are told that they had it alone")
 async def test_two_transactions_that_write_the_same_value_are_not_both_acknowledged(site: Site) -> None:
     """Each has read 1 and writes 2: one of them must hear of the other."""
     both = asyncio.Barrier(2)
@@ -65,14 +64,12 @@ async def conflict_once(site: Site, session: Session, tries: int) -> None:
             pass
 
 
-@pytest.mark.xfail(strict=True, reason="what was refused stays in the session, and the response commits it")
 async def test_what_a_transaction_was_refused_is_not_written_with_the_response(site: Site) -> None:
     """SessionConflict says that nothing was written; a handler that bears it with patience must not write it after."""
     await site.visit(lambda session: conflict_once(site, session, 1))
     assert await site.count() == 100
 
 
-@pytest.mark.xfail(strict=True, reason="what was refused stays in the session, and the next try begins with it")
 async def test_a_transaction_that_is_run_again_begins_with_what_is_stored(site: Site) -> None:
     """As the remedy says: then run it again."""
     await site.visit(lambda session: conflict_once(site, session, 2))
