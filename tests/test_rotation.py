@@ -450,3 +450,27 @@ async def test_how_long_the_session_lives_under_its_new_id(work: Any, life: floa
     assert f"Max-Age={life};" in (response.cookie or "")
     (record,) = [record for _, record in site.store.all()]
     assert record.expires_at == site.clock() + life
+
+
+async def test_a_room_that_we_must_not_enter_keeps_nobody_from_logging_in(site: Site) -> None:
+    """A role of a database may not make tables, an access list of Redis may know the sessions' keys only."""
+
+    class Forbidden(Interrupted):
+        def index(self) -> Any:
+            class Room(MemoryStore):
+                def create(self, sid: str, payload: bytes, ttl: float) -> bool:
+                    raise PermissionError("permission denied for schema public")
+
+                def load(self, sid: str) -> Record | None:
+                    raise PermissionError("permission denied for schema public")
+
+            return Room()
+
+    jar = await site.visitor()
+    old = dict(jar)
+    site.store.__class__ = Forbidden
+    await site.visit(jar, lambda session: session.login("zoe"))
+    assert (await site.visit(jar, lambda session: session.user_id)).body == b"'zoe'"
+    await site.visit(dict(old), lambda session: session.logout())
+    await site.visit(jar, lambda session: session.logout())
+    assert site.live() == []

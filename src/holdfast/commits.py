@@ -129,10 +129,20 @@ class Commits:
         """Return the tombstone of ``sid``, of whose record the store has given ``answer``, or None."""
         if isinstance(answer, Conflict):
             return found_in(sid, answer.current)
+        record = yield from self._beside(store, "load", sid)
+        return None if record is None else found_in(sid, record.payload)
+
+    def _beside(self, store: Any, verb: str, *arguments: Any) -> Steps[Any]:
+        """Ask the room beside the sessions, and return its answer; None if there is none, or we must not enter it.
+
+        A database may forbid us to make a table. Then a logout may come too late, but nobody is kept from logging in.
+        """
         if not can(store, Indexed):
             return None
-        record = yield from self._border.ask(store.index().load, sid)
-        return None if record is None else found_in(sid, record.payload)
+        try:
+            return (yield from self._border.ask(getattr(store.index(), verb), *arguments))
+        except StoreUnavailable:
+            return None
 
     def _replace(self, store: Any, session: Session, plan: Plan, strict: bool) -> Steps[Plan | None]:
         written = yield from self._swap(store, session, plan, plan.sid, strict)
@@ -177,10 +187,9 @@ class Commits:
             yield from self._border.ask(store.delete, new_sid)
             return self.gone(session, plan)
         if not plan.grace:
-            if can(store, Indexed):
-                # Who has the old id in flight will find no record. If he logs out, he looks here.
-                stone, ttl = self._tombstone(taken.old_sid or "", new_sid, plan)
-                yield from self._border.ask(store.index().create, taken.old_sid, stone, ttl)
+            # Who has the old id in flight will find no record. If he logs out, he looks there.
+            stone, ttl = self._tombstone(taken.old_sid or "", new_sid, plan)
+            yield from self._beside(store, "create", taken.old_sid, stone, ttl)
             yield from self._border.ask(store.delete, taken.old_sid)
         session.adopt(new_sid, taken.payload, taken.ttl)
         self._events.tell(Happening.CREATED, new_sid)
