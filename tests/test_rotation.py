@@ -452,7 +452,7 @@ async def test_how_long_the_session_lives_under_its_new_id(work: Any, life: floa
     assert record.expires_at == site.clock() + life
 
 
-async def test_a_room_that_we_must_not_enter_keeps_nobody_from_logging_in(site: Site) -> None:
+async def test_a_room_that_we_must_not_enter_keeps_nobody_from_logging_in() -> None:
     """A role of a database may not make tables, an access list of Redis may know the sessions' keys only."""
 
     class Forbidden(Interrupted):
@@ -466,6 +466,7 @@ async def test_a_room_that_we_must_not_enter_keeps_nobody_from_logging_in(site: 
 
             return Room()
 
+    site = Site(index_users=False)
     jar = await site.visitor()
     old = dict(jar)
     site.store.__class__ = Forbidden

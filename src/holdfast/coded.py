@@ -27,6 +27,14 @@ class Payload(bytes):
 class StoredId(str):
     """An id as it stands in the store, hashed: it is not hashed again."""
 
+    @classmethod
+    def of(cls, sid: str) -> str:
+        """Return ``sid`` as it stands in the store."""
+        if isinstance(sid, cls):
+            return str(sid)
+        digest = hashlib.sha256(sid.encode("utf-8", "surrogatepass")).digest()
+        return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
 
 #: What a record becomes that no codec reads: corrupt, which is no session.
 _UNREADABLE = b""
@@ -133,10 +141,4 @@ class CodedStore:
         return payload
 
     def _key(self, sid: str) -> str:
-        if not self._hash_ids or isinstance(sid, StoredId):
-            return sid
-        return (
-            urlsafe_b64encode(hashlib.sha256(sid.encode("utf-8", "surrogatepass")).digest())
-            .rstrip(b"=")
-            .decode("ascii")
-        )
+        return StoredId.of(sid) if self._hash_ids else sid

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from holdfast import lifecycle
 from holdfast.border import Border
@@ -21,6 +21,7 @@ from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
 from holdfast.patience import MAX_TRIES, pause_before
+from holdfast.record import JSON, decode
 from holdfast.session import Session
 from holdfast.stores.base import Conflict, Indexed, Missing, Replaced, can
 from holdfast.tombstone import TOMBSTONE, Tombstone, bury, found_in
@@ -32,6 +33,22 @@ TOMBSTONE_TTL = 60.0
 
 #: How many times in a row a request that comes by an old id is sent on.
 MOST_HOPS = 4
+
+
+class Members(Protocol):
+    """What keeps the indexes of sessions."""
+
+    def enter(self, store: Any, session: Session, sid: str, ttl: float) -> Steps[None]:
+        """Enter ``session``, which is about to be stored under ``sid``."""
+
+    def leave(self, store: Any, system: dict[str, JSON], sid: str) -> Steps[None]:
+        """Take out ``sid``, which a session with these system fields had."""
+
+    def is_due(self, session: Session, ttl: float) -> bool:
+        """Tell whether ``session``, which gets ``ttl`` seconds from now, would outlive its entries."""
+
+    def renew(self, store: Any, session: Session, ttl: float) -> Steps[None]:
+        """Let the entries of ``session`` outlive it."""
 
 
 class Commits:
@@ -50,6 +67,8 @@ class Commits:
         self._events = events
         self._make_id = make_id
         self._examine = examine
+        #: What keeps the indexes of users, where the store has a room for them.
+        self.members: Members | None = None
         #: Joins the changes of two requests as the options say.
         self.join = partial(merge, depth=options.merge_depth, functions=options.merge)
 
@@ -62,10 +81,15 @@ class Commits:
         if operation is Operation.NOTHING:
             return plan
         if operation is Operation.TOUCH:
+            due = self._is_due(session, plan)
             there = yield from self._border.ask(store.touch, plan.sid, plan.ttl)
             session._renewed = True
             session._ends = self._options.clock() + plan.ttl
-            return plan if there else self.gone(session, plan)
+            if not there:
+                return self.gone(session, plan)
+            if due and self.members is not None:
+                yield from self.members.renew(store, session, plan.ttl)
+            return plan
         if operation is Operation.DELETE:
             return (yield from self._delete(store, session, plan))
         if operation is Operation.REPLACE:
@@ -73,6 +97,11 @@ class Commits:
         if operation is Operation.ROTATE and plan.old_sid is not None:
             return (yield from self._rotate(store, session, plan, plan.old_sid))
         return (yield from self._create(store, session, plan))
+
+    def _is_due(self, session: Session, plan: Plan) -> bool:
+        """Tell whether ``plan`` lets a session outlive its entries in the indexes."""
+        members = self.members
+        return members is not None and bool(session._system) and members.is_due(session, plan.ttl)
 
     def gone(self, session: Session, plan: Plan) -> Plan | None:
         """Note that somebody else ended the session. Returns None: nothing was done, and nothing is to be."""
@@ -92,6 +121,8 @@ class Commits:
         for _ in range(3):
             if session._id is None:
                 session._id = yield from self._make_id(session)
+            if session._system and self.members is not None:
+                yield from self.members.enter(store, session, session._id, plan.ttl)
             if (yield from self._border.ask(store.create, session._id, plan.payload, plan.ttl)):
                 return session._id
             session._id = None
@@ -101,9 +132,16 @@ class Commits:
         if not plan.sid:
             return None
         there = yield from self.end(store, plan.sid, session._payload or b"")
+        yield from self._leave(store, plan.sid, session._payload)
         session._loaded = None
         self._events.tell(Happening.DESTROYED, plan.sid)
         return plan if there else None
+
+    def _leave(self, store: Any, sid: str, payload: bytes | None) -> Steps[None]:
+        """Take ``sid``, whose record held ``payload``, out of the indexes."""
+        contents = decode(payload or b"")
+        if contents is not None and contents.system and self.members is not None:
+            yield from self.members.leave(store, contents.system, sid)
 
     def end(self, store: Any, sid: str, payload: bytes = b"") -> Steps[bool]:
         """End the session that has the id ``sid``, or had it until just now. Return whether there was one.
@@ -145,6 +183,9 @@ class Commits:
             return None
 
     def _replace(self, store: Any, session: Session, plan: Plan, strict: bool) -> Steps[Plan | None]:
+        if session._restated and self.members is not None:
+            yield from self.members.enter(store, session, plan.sid, plan.ttl)
+        due = self._is_due(session, plan)
         written = yield from self._swap(store, session, plan, plan.sid, strict)
         if written is None:
             if self._options.conflict == "overwrite":
@@ -155,6 +196,8 @@ class Commits:
         else:
             session.sent_on = session.sent_on or written.sid != plan.sid
             session.adopt(written.sid, written.payload, written.ttl)
+        if due and self.members is not None:
+            yield from self.members.renew(store, session, written.ttl)
         self._events.tell(Happening.SAVED, written.sid)
         return written
 
@@ -162,6 +205,7 @@ class Commits:
         if not plan.kept and not plan.grace:
             yield from self.end(store, old_sid, plan.expected)
             created = yield from self._create(store, session, plan)
+            yield from self._leave(store, old_sid, plan.expected)
             self._events.tell(Happening.ROTATED, old_sid)
             return created
         # First the new record, of which nobody knows yet. Then one atomic step kills the old id and says where the
@@ -191,6 +235,7 @@ class Commits:
             stone, ttl = self._tombstone(taken.old_sid or "", new_sid, plan)
             yield from self._beside(store, "create", taken.old_sid, stone, ttl)
             yield from self._border.ask(store.delete, taken.old_sid)
+        yield from self._leave(store, taken.old_sid or "", taken.expected)
         session.adopt(new_sid, taken.payload, taken.ttl)
         self._events.tell(Happening.CREATED, new_sid)
         self._events.tell(Happening.ROTATED, old_sid)

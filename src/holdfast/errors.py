@@ -2,6 +2,7 @@
 #   CookieTooLarge, InvalidOption, MissingExtra, MissingMiddleware, NotLoaded, SessionEnded, UnserialisableValue
 #                                                                                    the program's
 #   LockLost, RetriesExhausted, SessionConflict, SessionGone, SessionLocked          nobody's: two requests met
+#   NotFresh, TooManySessions                                                        the user's
 #   StoreUnavailable                                                                 the world's
 # A hostile or stale browser never causes any of them: it gets an event and a fresh session.
 #
@@ -10,7 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 __all__ = [
     "CookieTooLarge",
@@ -18,6 +20,7 @@ __all__ = [
     "LockLost",
     "MissingExtra",
     "MissingMiddleware",
+    "NotFresh",
     "NotLoaded",
     "RetriesExhausted",
     "SessionConflict",
@@ -26,6 +29,7 @@ __all__ = [
     "SessionGone",
     "SessionLocked",
     "StoreUnavailable",
+    "TooManySessions",
     "UnserialisableValue",
 ]
 
@@ -125,6 +129,24 @@ class RetriesExhausted(SessionError):
 
     def __init__(self, tries: int) -> None:
         super().__init__(f"the session was changed by others {tries} times in a row; nothing was written")
+
+
+class TooManySessions(SessionError):
+    """Tells the program that a user who logs in has as many sessions as there may be. Nothing has been written.
+
+    ``sessions`` are those that he has, as handles: show them, and let him end one.
+    """
+
+    def __init__(self, limit: int, sessions: Sequence[Any]) -> None:
+        super().__init__(f"the user has {limit} sessions already, and may have no more")
+        self.sessions = list(sessions)
+
+
+class NotFresh(SessionError):
+    """Tells the program that it is too long since the user proved to be who he is, or that nobody is logged in."""
+
+    def __init__(self, max_age: float) -> None:
+        super().__init__(f"the user has to prove who he is: nobody has within the last {max_age:g} seconds")
 
 
 class SessionLocked(SessionError):

@@ -270,7 +270,7 @@ def state_of(session: Session | None) -> State:
         return State.FILLED if session.cookie_changed or session.data_changed() else State.EMPTY
     if session._touched or session.cookie_changed:
         return State.ALTERED
-    if session.may_have_changed() and session.data_changed():
+    if session._restated or (session.may_have_changed() and session.data_changed()):
         return State.CHANGED
     return State.SAME
 
@@ -408,7 +408,7 @@ def resolve(
     cookie = plan.cookie if own_cookie else dict(theirs.cookie or plan.cookie)
     if plan.extends:
         refresh(cookie, now)
-    system = mine.system if mine.system != base.system else theirs.system
+    system = merge(base.system, mine.system, theirs.system, depth=2).data
     payload = encode(Contents(merged.data, cookie, system))
     resolved = msgspec.structs.replace(plan, payload=payload, expected=current, cookie=cookie)
     return Resolved(resolved, merged.collisions, base.data, mine.data, theirs.data, theirs.system)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, Unpack
 from holdfast import dual, lifecycle, stores
 from holdfast.at_once import AtOnce
 from holdfast.border import Border
-from holdfast.coded import CodedStore
+from holdfast.coded import CodedStore, StoredId
 from holdfast.commits import Commits
 from holdfast.content import Content, Pocket, make_content
 from holdfast.dual import Steps
@@ -30,14 +30,16 @@ from holdfast.errors import (
 )
 from holdfast.events import Events, Happening
 from holdfast.facts import Facts, RequestFacts
+from holdfast.index import Index
 from holdfast.lifecycle import Browser, Moved, Operation, Plan, State, Verdict
 from holdfast.locks import without_lock
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.proxy import is_secure, trust_in
 from holdfast.record import JSON
-from holdfast.session import Session
-from holdfast.stores.base import Carried, Closable, Connectable, Iterable, Record, Store, Sweepable, can
+from holdfast.session import USER, Session
+from holdfast.stores.base import Carried, Closable, Connectable, Indexed, Iterable, Record, Store, Sweepable, can
 from holdfast.transport import Transport, make_transport
+from holdfast.users import Users
 
 __all__ = ["Sessions", "SessionsArguments"]
 
@@ -102,6 +104,12 @@ class Sessions:
         self._border = Border(self._events)
         self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
         self._at_once = AtOnce(self.options, self._border, self._events, self._commits)
+        self._users: Users | None = None
+        if self.options.index_users and can(self.store, Indexed):
+            name, restore = (StoredId.of, StoredId) if self.options.hash_ids else (str, str)
+            index = Index(self._border, self._clock, name)
+            self._users = Users(self.options, self._events, self._commits, index, restore, self.revoke)
+            self._commits.members = self._users
         self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
         #: Whether a session that was left alone is touched, and that is all.
         self._only_touches = (
@@ -126,6 +134,35 @@ class Sessions:
         """End the session ``sid``, wherever it is in use: its next request finds none. Return whether there was one."""
         return self._run(self._revoke, sid)
 
+    def of_user(self, user_id: str | int, current: Session | None = None) -> Any:
+        """Return the live sessions of a user, as a list of ``SessionHandle``, the one used last first.
+
+        ``current`` is the session of the request that asks, which is marked in the list. For the page "your devices"
+        (OWASP ASVS 7.5.2). Raises SessionError if the store has no room for an index.
+        """
+        return self._run(self._members().of, USER, user_id, current)
+
+    def revoke_user(self, user_id: str | int, keep: Session | None = None) -> Any:
+        """End all sessions of a user, but for ``keep``, and return how many there were.
+
+        After a change of password, and when an account is closed (OWASP ASVS 7.4.2, 7.4.3).
+        """
+        return self._run(self._members().revoke_all, USER, user_id, keep)
+
+    def revoke_where(self, index: str, value: str | int) -> Any:
+        """End all sessions that ``session.index(index, value)`` has marked, and return how many there were."""
+        return self._run(self._members().revoke_all, index, value)
+
+    def _members(self) -> Users:
+        if self._users is None:
+            lacks = (
+                f"{type(self.store).__name__} has no ability Indexed"
+                if self.options.index_users
+                else "index_users=False"
+            )
+            raise SessionError(f"{lacks}: nobody can tell a user's sessions")
+        return self._users
+
     def all(self) -> Listing:
         """Return all live sessions: iterate with ``for``, or with ``async for`` under asyncio."""
         return Listing(self)
@@ -136,11 +173,11 @@ class Sessions:
 
     def clear(self) -> Any:
         """End all sessions of this store."""
-        return self._run(self._verb, "clear", Iterable)
+        return self._run(self._with_index, "clear", Iterable)
 
     def prune(self) -> Any:
         """Remove the records of expired sessions, and return how many, or None if the store does this by itself."""
-        return self._run(self._verb, "prune", Sweepable if can(self.store, Sweepable) else None)
+        return self._run(self._with_index, "prune", Sweepable if can(self.store, Sweepable) else None)
 
     def close(self) -> Any:
         """Let go of the store's connections, at the end of the program. The store opens them again if it must."""
@@ -154,6 +191,12 @@ class Sessions:
         two more: ``conflicts``, how many writes met another one, and ``retries``, how many were tried again.
         """
         return self._events.counts()
+
+    def _with_index(self, store: Any, verb: str, ability: type | None) -> Steps[Any]:
+        answer = yield from self._verb(store, verb, ability)
+        if can(store, Indexed) and ability is not None:
+            yield from self._verb(store.index(), verb, ability)
+        return answer
 
     def _verb(self, store: Any, verb: str, ability: type | None) -> Steps[Any]:
         if ability is None:
@@ -261,7 +304,8 @@ class Sessions:
         """
         if self._only_touches and not released and lifecycle.is_idle(session):
             answer = self._touch(self.store, session)
-            return () if answer is True else dual.run_sync(self._touched(session, answer))
+            if answer is not NotImplemented:
+                return () if answer is True else dual.run_sync(self._touched(session, answer))
         plan = self._plan(session, released)
         return () if plan is None else dual.run_sync(self._commit(self.store, session, plan))
 
@@ -269,7 +313,8 @@ class Sessions:
         """Do as ``commit_sync`` under asyncio; returns an awaitable if the store has to be waited for."""
         if self._only_touches and not released and lifecycle.is_idle(session):
             answer = self._touch(self._async_store, session)
-            return () if answer is True else dual.start(self._touched(session, answer))
+            if answer is not NotImplemented:
+                return () if answer is True else dual.start(self._touched(session, answer))
         plan = self._plan(session, released)
         return () if plan is None else dual.start(self._commit(self._async_store, session, plan))
 
@@ -363,11 +408,16 @@ class Sessions:
         return None if plan.operation is Operation.NOTHING and plan.browser is Browser.NOTHING else plan
 
     def _touch(self, store: Any, session: Session) -> Any:
-        """Touch a session that was left alone: the hot path, without the machinery. Return the store's answer."""
+        """Touch a session that was left alone: the hot path, without the machinery. Return the store's answer.
+
+        NotImplemented: there is more to do.
+        """
         now = self._clock()
         ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, now)
         if self._patient and not lifecycle.is_due(session, ttl, self.options, now):
             return True
+        if session._system and self._users is not None and self._users.is_due(session, ttl):
+            return NotImplemented
         try:
             return store.touch(session._loaded, ttl)
         except Exception as error:

@@ -139,6 +139,9 @@ class OptionArguments(TypedDict, total=False):
     autosave: bool
     extends: Callable[[RequestFacts], bool] | None
     touch_after: float | timedelta
+    index_users: bool
+    max_sessions_per_user: int | None
+    too_many_sessions: Literal["end_oldest", "refuse"]
     transport: Literal["cookie", "header", "bearer"]
     header: str
     token: Literal["signed", "encrypted"]
@@ -194,6 +197,14 @@ class Options:
     #: back; never more than half of its life. 0: each does, as in express-session. 60 spares a busy site most of its
     #: writes, and a session that nobody uses ends up to 66 seconds early.
     touch_after: float = 0.0
+    #: Whether the store is to know which sessions a user has, where it has a room for that: for ``of_user`` and
+    #: ``revoke_user``. True: who changes his password wants to end them all. Costs a log-in two round trips.
+    index_users: bool = True
+    #: How many sessions a user may have at once, over all devices. None: as many as he likes, as nearly everywhere.
+    max_sessions_per_user: int | None = None
+    #: What happens at a log-in beyond that: "end_oldest" ends the one that was begun first, "refuse" raises
+    #: TooManySessions, which carries the list, so that the user can choose. "end_oldest": nobody is locked out.
+    too_many_sessions: Literal["end_oldest", "refuse"] = "end_oldest"
     #: How the token travels: in a "cookie"; in the "header" named below, both ways; or "bearer": it comes as
     #: ``Authorization: Bearer <token>`` and goes in that header. "cookie": what browsers keep.
     transport: Literal["cookie", "header", "bearer"] = "cookie"
@@ -222,7 +233,7 @@ class Options:
             )
         if isinstance(self.cookie, CookieOptions):
             self.check_prefix(self.cookie)
-        for name in ("resave", "save_uninitialized", "rolling", "autosave", "hash_ids"):
+        for name in ("resave", "save_uninitialized", "rolling", "autosave", "hash_ids", "index_users"):
             _check_choice(name, getattr(self, name), (True, False))
         trust_in(self.proxy)
         _check_choice("unset", self.unset, ("keep", "destroy"))
@@ -244,6 +255,12 @@ class Options:
         if touch_after is None or touch_after < 0:
             raise InvalidOption("touch_after", f"{self.touch_after!r} is no length of time", "Give seconds, or 0.")
         object.__setattr__(self, "touch_after", touch_after)
+        limit = self.max_sessions_per_user
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise InvalidOption("max_sessions_per_user", f"{limit!r} is no number from 1", "None is no limit.")
+        if limit is not None and not self.index_users:
+            raise InvalidOption("max_sessions_per_user", "nobody counts without index_users", "Leave one of them out.")
+        _check_choice("too_many_sessions", self.too_many_sessions, ("end_oldest", "refuse"))
         self._check_codecs()
         self._check_merging()
         for secret in self.secrets():

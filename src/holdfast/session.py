@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any, Protocol
 
 from holdfast.attributes import SessionCookie, iso, original_max_age, refresh
-from holdfast.errors import SessionEnded, SessionError
+from holdfast.errors import NotFresh, SessionEnded, SessionError
 from holdfast.facts import Facts
 from holdfast.merge import Merged, merge
 from holdfast.record import JSON, Contents, decode, same
@@ -30,7 +30,7 @@ FLASH = "flash"
 LONGEST_GRACE = 300
 
 #: The system fields.
-CREATED, USER, AUTHENTICATED = "created", "user", "auth_time"
+CREATED, USER, AUTHENTICATED, CLAIMS, INDEXES = "created", "user", "auth_time", "claims", "index"
 
 
 _READ_ONLY = "this request only looks at its session (read_only). Change it in another one"
@@ -122,6 +122,7 @@ class Session(Watched):
         "_pocket",
         "_promised",
         "_renewed",
+        "_restated",
         "_system",
         "_told",
         "_touched",
@@ -158,6 +159,8 @@ class Session(Watched):
         #: The number of the lock that this request holds, or 0.
         self.fence = 0
         self._touched = False
+        #: Whether the system fields were changed, and not by an intent.
+        self._restated = False
         #: Whether the record has been renewed in this request already.
         self._renewed = False
         #: The attributes of a cookie that the store has confirmed and the browser has not got yet.
@@ -225,6 +228,33 @@ class Session(Watched):
         self.mark_accessed()
         value = self._system.get(USER)
         return value if isinstance(value, (str, int)) else None
+
+    @property
+    def logged_in_at(self) -> float | None:
+        """When the user last proved to be who he is, in epoch seconds; None while nobody is logged in."""
+        self.mark_accessed()
+        value = self._system.get(AUTHENTICATED)
+        return float(value) if isinstance(value, (int, float)) and self.user_id is not None else None
+
+    @property
+    def claims(self) -> dict[str, JSON]:
+        """What was given to ``login()`` beside the user. A copy."""
+        self.mark_accessed()
+        value = self._system.get(CLAIMS)
+        return dict(value) if isinstance(value, dict) else {}
+
+    def is_fresh(self, max_age: float) -> bool:
+        """Tell whether the user has proved to be who he is within the last ``max_age`` seconds.
+
+        Ask before something delicate: a change of password, a payment (OWASP ASVS 7.5.1).
+        """
+        at = self.logged_in_at
+        return at is not None and 0 <= self._backing.now() - at <= max_age
+
+    def require_fresh(self, max_age: float) -> None:
+        """Raise NotFresh unless ``is_fresh(max_age)``: then ask for the password, and call ``reauthenticated()``."""
+        if not self.is_fresh(max_age):
+            raise NotFresh(max_age)
 
     @property
     def cookie(self) -> SessionCookie:
@@ -335,11 +365,15 @@ class Session(Watched):
         self.writable()
         self._touched = True
 
-    def login(self, user_id: str | int, keep: Iterable[str] | bool = True) -> None:
+    def login(self, user_id: str | int, keep: Iterable[str] | bool = True, **claims: JSON) -> None:
         """Record that the visitor has proved to be ``user_id``, under a new id.
 
         ``keep`` is what lives on of the anonymous session, as in ``regenerate``; the data of another user never
-        does. OWASP Session Management: a new id at every change of privilege.
+        does. ``claims`` is what a list of the user's sessions should show (``Sessions.of_user``): the device, the
+        address. OWASP Session Management: a new id at every change of privilege.
+
+        The response raises TooManySessions if the user may have no more of them (``max_sessions_per_user``); to answer
+        that with a page of your own, ``save()`` here.
         """
         if isinstance(user_id, bool) or not isinstance(user_id, (str, int)) or user_id == "":
             raise TypeError(f"login() takes the user's id as text or an int, not a {type(user_id).__name__}")
@@ -348,6 +382,35 @@ class Session(Watched):
         self._cookie_stored = None
         now = self._backing.now()
         self._system = {CREATED: now, USER: user_id, AUTHENTICATED: now}
+        if claims:
+            self._system[CLAIMS] = claims
+
+    def reauthenticated(self) -> None:
+        """Record that the user, who is logged in, has just proved again to be who he is. The session gets a new id.
+
+        Do this before something delicate, when ``is_fresh`` says no (OWASP ASVS 7.5.1; NIST 800-63B 5.2). Raises
+        SessionError if nobody is logged in.
+        """
+        if self.user_id is None:
+            raise SessionError("nobody is logged in here: call login()")
+        self.regenerate(keep=True)
+        self._system = {**self._system, AUTHENTICATED: self._backing.now()}
+
+    def index(self, name: str, value: str | int | None) -> None:
+        """Let ``Sessions.revoke_where(name, value)`` find this session; None takes it out.
+
+        For what ends several sessions at once: a tenant, or the ``sid`` of an OpenID provider that logs out over the
+        back channel (OpenID Connect Back-Channel Logout 1.0). For a session that is stored, or will be.
+        """
+        if not isinstance(name, str) or not name or name == USER:
+            raise ValueError(f"{name!r} cannot name an index" + (": login() keeps that one" if name == USER else ""))
+        if isinstance(value, bool) or not isinstance(value, (str, int, type(None))):
+            raise TypeError(f"index() takes text or an int, not a {type(value).__name__}")
+        self.writable()
+        before = self._system.get(INDEXES)
+        values = {**(before if isinstance(before, dict) else {}), name: value}
+        self._system = {**self._system, INDEXES: {each: kept for each, kept in values.items() if kept is not None}}
+        self._restated = True
 
     def logout(self) -> None:
         """End the session of the user who is logged in: the same as ``destroy``."""
@@ -520,7 +583,7 @@ class Session(Watched):
         self._system = other._system
         self._cookie_stored, self._cookie = other._cookie_stored, None
         self._intent = Intent.KEEP
-        self._kept = self._touched = self._written = self._told = False
+        self._kept = self._touched = self._written = self._told = self._restated = False
         self.sent_on = self.sent_on or other.sent_on
 
     def adopt(self, sid: str, payload: bytes, ttl: float) -> None:
@@ -540,7 +603,7 @@ class Session(Watched):
         self._cookie_stored = cookie
         self._cookie = None
         self._intent = Intent.KEEP
-        self._kept = self._touched = self._written = False
+        self._kept = self._touched = self._written = self._restated = False
         self._renewed = True
 
     def apply(self, change: Callable[[dict[str, JSON]], JSON]) -> JSON:
