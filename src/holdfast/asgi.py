@@ -1,15 +1,17 @@
 # One request: begin, hand the scope on, commit just before the head of the response, and once more at its end if the
-# session was changed in between. Everything that knows HTTP is here; everything that knows sessions is not.
+# session was changed in between. What goes into a response is said in http.py, for all integrations alike.
 """Sessions for any ASGI application: HTTP and WebSocket."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any, Unpack
 
 from holdfast.cookies import header_of
-from holdfast.errors import InvalidOption, StoreUnavailable
+from holdfast.errors import StoreUnavailable
 from holdfast.facts import RequestFacts
+from holdfast.http import SENT, UNAVAILABLE, UNAVAILABLE_HEADERS, announce, given
 from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session, of_slot
 
@@ -24,16 +26,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: The messages that carry the head of a response, and so are the last moment for a cookie.
 _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
-#: What a visitor is told while the store is down. A minute is short for a person and long for a restart.
-_UNAVAILABLE = b"The session store cannot be reached. Please try again in a moment.\n"
-_UNAVAILABLE_HEADERS = [
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"content-length", str(len(_UNAVAILABLE)).encode()),
-    (b"retry-after", b"10"),
-    (b"cache-control", b"no-store"),
-]
-
-_SENT = "the response has been sent, so nothing would store this change. Change the session before you respond"
+_REFUSED = [(name.lower().encode(), value.encode()) for name, value in UNAVAILABLE_HEADERS]
 
 
 class SessionMiddleware:
@@ -55,15 +48,8 @@ class SessionMiddleware:
         lazy: bool = False,
         **options: Unpack[SessionsArguments],
     ) -> None:
-        if sessions is not None and options:
-            raise InvalidOption(min(options), "given beside sessions=", "Give it to Sessions(...).")
-        if sessions is not None and not isinstance(sessions, Sessions):
-            problem = f"a {type(sessions).__name__} is no Sessions"
-            raise InvalidOption("sessions", problem, "Create one: Sessions(secret=...).")
-        if sessions is None and "secret" not in options:
-            raise InvalidOption("sessions", "there is none", "Give sessions=Sessions(secret=..., store=...).")
         self.app = app
-        self.sessions = Sessions(**options) if sessions is None else sessions
+        self.sessions = given(sessions, options)
         self._lazy = lazy
         self._everywhere = self.sessions.covers("/")
 
@@ -96,7 +82,7 @@ class SessionMiddleware:
                 raise
             await request.refuse(error)
         finally:
-            session.end(_SENT)
+            session.end(SENT)
 
     def _closing(self, send: Send) -> Send:
         """Return ``send`` for a lifespan: the store is closed before the server hears that the application is done."""
@@ -166,11 +152,8 @@ class _Request:
         """Let the head of the response say what follows from the session."""
         session = self.session
         if values or session._accessed:
-            headers = message["headers"] = list(message.get("headers", ()))
-            if values:
-                headers.extend((self.sessions.writes, value.encode("latin-1")) for value in values)
-                forbid_storing(headers)
-            vary(headers, self.sessions.reads)
+            lines = message["headers"] = list(message.get("headers", ()))
+            announce(self.sessions, session, values, _Lines(lines))
         self.head_sent = session._headless = session._renewed = True
         session._written = False
 
@@ -196,8 +179,8 @@ class _Request:
             # 1013, "try again later" (IANA WebSocket close codes); before the handshake servers answer 403.
             await self.send_on({"type": "websocket.close", "code": 1013})
             return
-        await self.send_on({"type": "http.response.start", "status": 503, "headers": list(_UNAVAILABLE_HEADERS)})
-        await self.send_on({"type": "http.response.body", "body": _UNAVAILABLE})
+        await self.send_on({"type": "http.response.start", "status": 503, "headers": list(_REFUSED)})
+        await self.send_on({"type": "http.response.body", "body": UNAVAILABLE})
 
 
 def _ends(message: Message) -> bool:
@@ -219,21 +202,30 @@ def facts_of(scope: Scope) -> RequestFacts:
     )
 
 
-def vary(headers: list[tuple[bytes, bytes]], field: bytes) -> None:
-    """Say that the response depends on a header of the request, beside what it depends on already (RFC 9110 12.5.5)."""
-    for position, (name, value) in enumerate(headers):
-        if len(name) == 4 and name.lower() == b"vary":
-            fields = [each.strip().lower() for each in value.split(b",")]
-            if b"*" not in fields and field not in fields:
-                headers[position] = (name, value + b", " + field.title() if value else field.title())
-            return
-    headers.append((b"vary", field.title()))
+class _Lines:
+    """The headers of a response as ASGI has them (``holdfast.http.Headers``)."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
+        self.lines = lines
+
+    def get(self, name: str, /) -> str | None:
+        """Return the value of the header ``name``; several lines of it make one list (RFC 9110 5.3)."""
+        wanted, size = _raw(name), len(name)
+        values = [value for key, value in self.lines if len(key) == size and key.lower() == wanted]
+        return b", ".join(values).decode("latin-1") if values else None
+
+    def __setitem__(self, name: str, value: str, /) -> None:
+        wanted = _raw(name)
+        self.lines[:] = [line for line in self.lines if line[0].lower() != wanted]
+        self.add(name, value)
+
+    def add(self, name: str, value: str, /) -> None:
+        """Add a line."""
+        self.lines.append((_raw(name), value.encode("latin-1")))
 
 
-def forbid_storing(headers: list[tuple[bytes, bytes]]) -> None:
-    """Keep a response that sets the cookie out of every cache: Set-Cookie alone does not (RFC 9111 7.3)."""
-    given = [value for name, value in headers if name.lower() == b"cache-control"]
-    if any(b"no-store" in value.lower() for value in given):
-        return
-    headers[:] = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
-    headers.append((b"cache-control", b"no-store"))
+@lru_cache
+def _raw(name: str) -> bytes:
+    return name.lower().encode("ascii")

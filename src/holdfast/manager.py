@@ -167,7 +167,9 @@ class Sessions:
         return dual.run(body(store, *arguments))
 
     def _run_for(self, session: Session, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
-        """Run ``body`` with the store that keeps ``session``."""
+        """Run ``body`` with the store that keeps ``session``, which is loaded first if that can be done here."""
+        if session._loader is not None:
+            session._loader()
         if session._pocket is None:
             return self._run(body, session, *arguments)
         return dual.run(body(session._pocket, session, *arguments))
@@ -227,12 +229,22 @@ class Sessions:
             claims = ()
         return dual.start(self._begin(self._async_store, claims, facts))
 
-    def begin_lazy(self, header: bytes, facts: Facts) -> Session:
-        """Return a session that must be loaded with ``load_async`` before it is looked at."""
-        session = self.blank(facts)
+    def begin_lazy(self, header: bytes, facts: Facts, kind: type[Session] = Session) -> Session:
+        """Return a session, one of ``kind``, that must be loaded before it is looked at: with ``load_async``.
+
+        An integration for synchronous servers sets its ``_loader`` to what calls ``load_sync`` at the first look.
+        """
+        session = self.blank(facts, kind)
         session._loader = _not_loaded
         session._header = header
         return session
+
+    def load_sync(self, session: Session) -> None:
+        """Load a lazy session, if nobody has, for synchronous servers."""
+        if session._loader is not None:
+            loaded = self.begin_sync(session._header, session._facts or RequestFacts)
+            session._loader = None
+            session.become(loaded)
 
     async def load_async(self, session: Session) -> None:
         """Load a lazy session, if nobody has."""
@@ -266,9 +278,9 @@ class Sessions:
         plan = self._plan(session, released)
         return () if plan is None else dual.start(self._commit(self._async_store, session, plan))
 
-    def blank(self, facts: Facts) -> Session:
+    def blank(self, facts: Facts, kind: type[Session] = Session) -> Session:
         """Return a new session with nothing in it, for a request that has none."""
-        session = Session({}, self)
+        session = kind({}, self)
         session._facts = facts
         if self._content is not None:
             session._pocket = Pocket(self._clock, [])

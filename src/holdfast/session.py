@@ -181,7 +181,7 @@ class Session(Watched):
         #: Why nothing can be changed any more, or None.
         self._ended: str | None = None
         #: Called before the first look, where loading is lazy.
-        self._loader: Callable[[], None] | None = None
+        self._loader: Callable[[], object] | None = None
 
     # What it is -------------------------------------------------------------------------------------------------
 
@@ -442,10 +442,10 @@ class Session(Watched):
 
     def writable(self) -> None:
         """Note that the session is about to be changed. Raises SessionEnded if nothing would store the change."""
-        self._accessed = self._written = True
-        self._told = False
         if self._loader is not None:
             self._loader()
+        self._accessed = self._written = True
+        self._told = False
         if self._ended is not None:
             raise SessionEnded(self._ended)
 

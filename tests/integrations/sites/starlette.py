@@ -1,0 +1,141 @@
+"""Starlette."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+from starlette.routing import Route
+
+import holdfast.starlette
+from holdfast import Session, Sessions
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+
+load = holdfast.starlette.load
+
+
+def verb(name: str) -> Any:
+    async def handle(request: Request) -> JSONResponse:
+        return JSONResponse(VERBS[name](await load(request), dict(request.query_params)))
+
+    return handle
+
+
+async def untouched(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+async def redirect(request: Request) -> RedirectResponse:
+    (await load(request))["from"] = "redirect"
+    return RedirectResponse("all", 302)
+
+
+async def status(request: Request) -> PlainTextResponse:
+    (await load(request))["code"] = request.query_params["code"]
+    return PlainTextResponse("page", int(request.query_params["code"]))
+
+
+async def fail(request: Request) -> PlainTextResponse:
+    (await load(request))["lost"] = True
+    raise RuntimeError("as asked for")
+
+
+async def save_and_fail(request: Request) -> PlainTextResponse:
+    session = await load(request)
+    session["saved"] = True
+    await session.save()
+    raise RuntimeError("as asked for")
+
+
+async def stream(request: Request) -> StreamingResponse:
+    session = await load(request)
+    session["stream"] = "begun"
+
+    async def chunks(session: Session, path: str) -> Any:
+        yield b"a"
+        if path.endswith("break"):
+            session["stream"] = "broken"
+            raise RuntimeError("as asked for")
+        yield b"b"
+        session["stream"] = "over"
+        yield b"c"
+
+    return StreamingResponse(chunks(session, request.url.path))
+
+
+async def endless(request: Request) -> StreamingResponse:
+    session = await load(request)
+
+    async def chunks() -> Any:
+        yield CHUNK
+        session["endless"] = "going"
+        while True:
+            yield CHUNK
+
+    return StreamingResponse(chunks())
+
+
+async def file(request: Request) -> FileResponse:
+    (await load(request))["file"] = True
+    return FileResponse(FILE)
+
+
+async def headers(request: Request) -> PlainTextResponse:
+    session, query = await load(request), request.query_params
+    session.get(query["key"])
+    if "value" in query:
+        session[query["key"]] = query["value"]
+    return PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+
+
+async def gate(request: Request) -> PlainTextResponse:
+    session, query = await load(request), request.query_params
+    session.get("key")
+    await Gate(query["name"], folder()).wait_async()
+    if "key" in query:
+        session[query["key"]] = query["value"]
+    else:
+        session.destroy()
+    return PlainTextResponse("ok")
+
+
+def thread(request: Request) -> PlainTextResponse:
+    request.session[request.query_params["key"]] = request.query_params["value"]
+    return PlainTextResponse("ok")
+
+
+async def clear_slot(request: Request) -> PlainTextResponse:
+    await load(request)
+    request.scope["session"] = None
+    return PlainTextResponse("ok")
+
+
+ROUTES = {
+    **{name: verb(name) for name in VERBS},
+    "untouched": untouched,
+    "redirect": redirect,
+    "status": status,
+    "raise": fail,
+    "save-and-raise": save_and_fail,
+    "stream": stream,
+    "break": stream,
+    "endless": endless,
+    "file": file,
+    "headers": headers,
+    "headers-set": headers,
+    "gate": gate,
+    "thread": thread,
+    "clear-slot": clear_slot,
+}
+
+
+def make(sessions: Sessions, lazy: bool | None) -> Starlette:
+    """Return the application with these sessions."""
+    middleware = Middleware(holdfast.starlette.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
+    return Starlette(routes=[Route(f"/{path}", handle) for path, handle in ROUTES.items()], middleware=[middleware])
+
+
+app = asgi_app(make)
