@@ -13,4 +13,9 @@ SITES = [
     Site("wsgi", "waitress", lazy=True),
     Site("wsgi", "gunicorn", lazy=True),
     Site("flask", "waitress", lazy=True, lacks=NO_SLOT),
+    Site("falcon", "gunicorn", lazy=True),
+    Site("falcon_asgi", "uvicorn", lazy=False),
+    Site("pyramid", "waitress", lazy=True),
+    Site("bottle", "gunicorn", lazy=True),
+    Site("tornado", "itself", lazy=False),
 ]
