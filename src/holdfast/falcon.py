@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any, Unpack
 
 import falcon
@@ -50,7 +50,7 @@ class SessionMiddleware:
 
     async def process_request_async(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Begin, under ASGI."""
-        scope = req.scope
+        scope = _scope_of(req)
         if self.sessions.covers(scope["path"]):
             header = header_of(scope, self.sessions.reads)
             exchange = self._begin(req, Exchange(self.sessions, header, lambda: asgi.facts_of(scope)))
@@ -59,7 +59,7 @@ class SessionMiddleware:
 
     async def process_request_ws(self, req: falcon.asgi.Request, ws: falcon.asgi.WebSocket) -> None:
         """Load the session of a WebSocket."""
-        scope = req.scope
+        scope = _scope_of(req)
         if self.sessions.covers(scope["path"]):
             header = header_of(scope, self.sessions.reads)
             exchange = self._begin(req, Exchange(self.sessions, header, lambda: asgi.facts_of(scope)))
@@ -124,6 +124,13 @@ class SessionMiddleware:
         return exchange
 
 
+def _scope_of(req: falcon.asgi.Request) -> dict[str, Any]:
+    scope = req.scope
+    if isinstance(scope["headers"], Iterator):  # Falcon's test client gives them to be read once, and they have been.
+        scope["headers"] = [(name.lower().encode(), value.encode("latin-1")) for name, value in req.headers.items()]
+    return scope
+
+
 class _Headers:
     """The headers of a response as Falcon has them (``holdfast.http.Headers``)."""
 
@@ -144,10 +151,15 @@ async def _body(exchange: Exchange, chunks: AsyncIterable[Any]) -> AsyncIterator
         async for chunk in chunks:
             yield chunk
     except Exception:
-        exchange.abandon()
+        exchange.stored = False
         raise
     finally:
-        await exchange.finish_async()
+        close = getattr(chunks, "close", getattr(chunks, "aclose", None))
+        try:
+            if close is not None:
+                await close()
+        finally:
+            await exchange.finish_async()
 
 
 def _answer(exchange: Exchange, error: StoreUnavailable) -> Exception:

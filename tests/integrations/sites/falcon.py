@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import falcon
@@ -14,7 +15,7 @@ from tests.integrations.common import CHUNK, FILE, VERBS, Gate, folder, wsgi_app
 
 def verb(name: str) -> Any:
     def handle(req: Any, resp: Any) -> None:
-        resp.media = VERBS[name](session(req), req.params)
+        resp.text = json.dumps(VERBS[name](session(req), req.params))
 
     return handle
 

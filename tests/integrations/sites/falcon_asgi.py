@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import falcon.asgi
@@ -15,7 +16,7 @@ from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
 
 def verb(name: str) -> Any:
     async def handle(req: Any, resp: Any) -> None:
-        resp.media = VERBS[name](await load(req), req.params)
+        resp.text = json.dumps(VERBS[name](await load(req), req.params))
 
     return handle
 
@@ -132,7 +133,7 @@ class Resource:
     """A page of ``ROUTES``, for GET and HEAD."""
 
     def __init__(self, handle: Any) -> None:
-        async def respond(req: Any, resp: Any) -> None:
+        async def respond(req: Any, resp: Any, variant: str = "") -> None:
             await handle(req, resp)
 
         self.on_get = self.on_head = respond
@@ -145,6 +146,7 @@ def make(sessions: Sessions, lazy: bool | None) -> Any:
     app.req_options.keep_blank_qs_values = True
     for path, handle in ROUTES.items():
         app.add_route(f"/{path}", Resource(handle))
+        app.add_route(f"/{{variant}}/{path}", Resource(handle))  # Falcon does not take root_path off the path.
     return app
 
 
