@@ -42,7 +42,7 @@ def _with_a_session(namespace: dict[str, Any]) -> None:
 
 _pages = Sybil(
     parsers=[PythonCodeBlockParser()],
-    patterns=["README.md", "docs/*.md", "docs/**/*.md", "docs/how-to/stores/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md", "docs/how-to/stores/*.md", "docs/how-to/frameworks/*.md"],
     setup=_in_a_folder_of_its_own,
     teardown=_back,
 )

@@ -218,3 +218,19 @@ def test_the_facts_of_a_request() -> None:
     )
     assert (facts.method, facts.path, facts.scheme, facts.client) == ("POST", "/shop/café", "https", None)
     assert (facts.header("X-Forwarded-Proto"), facts.header("content-type")) == ("https", "text/plain")
+
+
+def test_an_error_page_does_not_hide_an_outage() -> None:
+    """A framework that makes a page of every exception, as Bottle does, makes none of a store that is down: 503."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        try:
+            return counting(environ, start_response)
+        except StoreUnavailable:
+            start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+            return [b"sorry"]
+
+    browser = Client(SessionMiddleware(app, Sessions(secret=SECRET, store=Down())))
+    signer = Sessions(secret=SECRET)
+    browser.set_cookie("connect.sid", signer._transport.write("A" * 32, {}, 0.0)[0].partition(";")[0].partition("=")[2])
+    assert browser.get("/").status_code == 503
