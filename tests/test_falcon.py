@@ -14,7 +14,16 @@ import holdfast.falcon
 from holdfast import CookieOptions, InvalidOption, Sessions
 from holdfast.errors import MissingMiddleware, NotLoaded
 from holdfast.falcon import SessionMiddleware
+from holdfast.signing import Signer
+from holdfast.stores.memory import MemoryStore
 from tests.conftest import SECRET
+
+
+class Down(MemoryStore):
+    """A store that cannot be reached."""
+
+    def load(self, sid: str) -> Any:
+        raise ConnectionError
 
 
 class Count:
@@ -175,3 +184,27 @@ async def test_events_of_the_server_may_change_the_session(sessions: Sessions) -
         assert "data: 2" in result.text
         cookies = {name: cookie.value for name, cookie in result.cookies.items()}
         assert (await browser.simulate_get("/", cookies=cookies)).json == {"n": 1, "sent": 2}
+
+
+def test_a_store_that_is_down_is_an_error_of_falcon() -> None:
+    """What the visitor is told goes through the error serialiser of the application, under WSGI and ASGI."""
+    cookie = {"connect.sid": Signer([SECRET.encode()]).token("A" * 32)}
+    apps: list[tuple[Any, Any]] = [(falcon.App, Count()), (falcon.asgi.App, CountAsync())]
+    for kind, resource in apps:
+        app = kind(middleware=[SessionMiddleware(secret=SECRET, store=Down())])
+        app.set_error_serializer(lambda req, resp, error: setattr(resp, "text", f"sorry: {error.title}"))
+        result = client(app, resource).simulate_get("/", cookies=cookie)
+        assert (result.status_code, result.text) == (503, "sorry: 503 Service Unavailable")
+        assert (result.headers["retry-after"], result.headers["cache-control"]) == ("10", "no-store")
+
+
+async def test_a_websocket_is_refused_while_the_store_is_down() -> None:
+    """The handshake is refused."""
+    app = falcon.asgi.App(middleware=[SessionMiddleware(secret=SECRET, store=Down())])
+    app.add_route("/", CountAsync())
+    header = {"cookie": f"connect.sid={Signer([SECRET.encode()]).token('A' * 32)}"}
+    async with falcon.testing.ASGIConductor(app) as browser:
+        with pytest.raises(falcon.WebSocketDisconnected) as caught:
+            async with browser.simulate_ws("/", headers=header):
+                pass
+    assert caught.value.code == 3503

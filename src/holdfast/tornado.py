@@ -126,20 +126,22 @@ class SessionMixin(RequestHandler):
 
     async def _flush(self, exchange: Exchange) -> None:
         await self._commit(exchange)
-        await super().flush()
+        if not self._finished:  # Then finish(), which was not waited for, sends it all.
+            await super().flush()
 
     async def _end(self, exchange: Exchange) -> None:
         try:
             await self._commit(exchange)
             await exchange.finish_async(self._slot)
+            self._finished, self._settled = False, True
+            sent = super().finish()
         except Exception as error:
             self._finished = False
             if not isinstance(error, StoreUnavailable):
                 self.log_exception(*sys.exc_info())
             self.send_error(500, exc_info=sys.exc_info())
         else:
-            self._finished, self._settled = False, True
-            await super().finish()
+            await sent
 
     def _settle(self, exchange: Exchange) -> None:
         exchange.abandon()
