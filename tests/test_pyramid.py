@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -15,9 +16,19 @@ from webtest import TestApp as Browser
 from zope.interface.verify import verifyObject
 
 import holdfast.pyramid
-from holdfast import CookieOptions, InvalidOption, Sessions
+from holdfast import CookieOptions, InvalidOption, Sessions, StoreUnavailable
 from holdfast.errors import SessionEnded
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS
+from holdfast.signing import Signer
+from holdfast.stores.memory import MemoryStore
 from tests.conftest import SECRET, Clock
+
+
+class Down(MemoryStore):
+    """A store that cannot be reached."""
+
+    def load(self, sid: str) -> Any:
+        raise ConnectionError
 
 
 def site(sessions: Sessions, *views: Any, **settings: Any) -> Any:
@@ -210,3 +221,25 @@ def test_a_subrequest_has_a_session_of_its_own(sessions: Sessions) -> None:
 
     browser = Browser(site(sessions, count, outer))
     assert browser.get("/outer").text == "1"
+
+
+def test_a_store_that_is_down_is_503() -> None:
+    """Whether or not a view has caught the exception; with set_session_factory alone it is the application's."""
+
+    def shy(request: Any) -> Response:
+        with contextlib.suppress(StoreUnavailable):
+            count(request)
+        return Response("as if nothing were wrong")
+
+    sessions = Sessions(secret=SECRET, store=Down())
+    cookie = {"Cookie": f"connect.sid={Signer([SECRET.encode()]).token('A' * 32)}"}
+    headers = list(UNAVAILABLE_HEADERS)
+    for path in ("/count", "/shy"):
+        response = Browser(site(sessions, count, shy)).get(path, headers=cookie, status=503)
+        assert (response.headers["Retry-After"], response.body) == ("10", UNAVAILABLE)
+        response.headers["Retry-After"] = "20"
+    assert headers == UNAVAILABLE_HEADERS
+    config = Configurator()
+    config.set_session_factory(holdfast.pyramid.session_factory(sessions))
+    with pytest.raises(StoreUnavailable):
+        Browser(finish(config, count)).get("/count", headers=cookie)

@@ -141,7 +141,7 @@ def _refuse(response: Response) -> Response:
     if close is not None:
         close()
     response.status = 503
-    response.headerlist = UNAVAILABLE_HEADERS
+    response.headerlist = list(UNAVAILABLE_HEADERS)
     response.app_iter = [UNAVAILABLE]
     return response
 
