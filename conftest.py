@@ -21,6 +21,8 @@ def _in_a_folder_of_its_own(namespace: dict[str, Any]) -> None:
     os.chdir(namespace["_folder"].name)
     os.environ["SESSION_SECRET"] = "a secret that is long enough for tests!"
     warnings.simplefilter("error")
+    for imported_by_pyramid in ("'cgi' is deprecated", "pkg_resources is deprecated", "Deprecated call to `pkg_res"):
+        warnings.filterwarnings("ignore", imported_by_pyramid)
 
 
 def _back(namespace: dict[str, Any]) -> None:
@@ -42,7 +44,7 @@ def _with_a_session(namespace: dict[str, Any]) -> None:
 
 _pages = Sybil(
     parsers=[PythonCodeBlockParser()],
-    patterns=["README.md", "docs/*.md", "docs/**/*.md", "docs/how-to/stores/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md", "docs/how-to/stores/*.md", "docs/how-to/frameworks/*.md"],
     setup=_in_a_folder_of_its_own,
     teardown=_back,
 )

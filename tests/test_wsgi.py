@@ -10,6 +10,7 @@ from werkzeug.test import Client
 
 from holdfast import Session, Sessions, StoreUnavailable
 from holdfast.errors import InvalidOption, MissingMiddleware, SessionEnded
+from holdfast.signing import Signer
 from holdfast.stores.memory import MemoryStore
 from holdfast.wsgi import SessionMiddleware, facts_of, session
 from tests.conftest import SECRET
@@ -218,3 +219,18 @@ def test_the_facts_of_a_request() -> None:
     )
     assert (facts.method, facts.path, facts.scheme, facts.client) == ("POST", "/shop/café", "https", None)
     assert (facts.header("X-Forwarded-Proto"), facts.header("content-type")) == ("https", "text/plain")
+
+
+def test_an_error_page_does_not_hide_an_outage() -> None:
+    """A framework that makes a page of every exception, as Bottle does, makes none of a store that is down: 503."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        try:
+            return counting(environ, start_response)
+        except StoreUnavailable:
+            start_response("500 Internal Server Error", PLAIN, sys.exc_info())
+            return [b"sorry"]
+
+    browser = Client(SessionMiddleware(app, Sessions(secret=SECRET, store=Down())))
+    cookie = f"connect.sid={Signer([SECRET.encode()]).token('A' * 32)}"
+    assert browser.get("/", headers={"Cookie": cookie}).status_code == 503

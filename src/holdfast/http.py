@@ -194,6 +194,13 @@ class Exchange:
         due = self.head_sent and self.stored and session._loader is None and session.may_have_changed()
         return due and (slot is ... or of_slot(slot) is not None)
 
+    def observe(self) -> None:
+        """Let the session be read and no more, where no head will leave to carry a cookie: in an open WebSocket.
+
+        A handler that sets ``session.read_only = False`` and awaits ``session.save()`` writes all the same.
+        """
+        self.head_sent = self.session._headless = self.session.read_only = True
+
     def abandon(self) -> None:
         """End a request that failed: what it changed is not stored."""
         self.session.end(SENT)

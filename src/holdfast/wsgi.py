@@ -57,7 +57,7 @@ class SessionMiddleware:
         try:
             environ[KEY] = request.load_lazily() if self._lazy else request.load()
             body = self.app(environ, request.start_response)
-            return request.complete(body) if _is_complete(body, environ) else _Body(request, body)
+            return request.complete(body) if is_complete(body, environ) else _Body(request, body)
         except StoreUnavailable as error:
             return request.refuse(error)
         except BaseException:
@@ -109,6 +109,8 @@ class _Request(Exchange):
             self.commit(Lines(headers), self.environ.get(KEY))
         else:
             self.stored = False  # The page of an error: what led to it has changed nothing.
+            if self.outage is not None and self.refuses:
+                raise self.outage
         self.head_sent = True
         self.write_on = self.send_head_on(status, headers, *([exc_info] if exc_info else []))
 
@@ -180,7 +182,7 @@ class Lines:
         self.lines.append((name, value))
 
 
-def _is_complete(body: object, environ: WSGIEnvironment) -> bool:
+def is_complete(body: object, environ: WSGIEnvironment) -> bool:
     """Tell whether nothing of the application runs any more while ``body`` is sent."""
     if isinstance(body, (list, tuple)):
         return True

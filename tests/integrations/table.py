@@ -13,4 +13,9 @@ SITES = [
     Site("wsgi", "waitress"),
     Site("wsgi", "gunicorn"),
     Site("flask", "waitress", lacks=NO_SLOT),
+    Site("falcon", "gunicorn"),
+    Site("falcon_asgi", "uvicorn"),
+    Site("pyramid", "waitress"),
+    Site("bottle", "gunicorn"),
+    Site("tornado", "itself"),
 ]
