@@ -619,8 +619,8 @@ class Listing:
 
 def _not_loaded() -> None:
     raise NotLoaded(
-        "this session is lazy and was not loaded. Write `session = await holdfast.starlette.load(request)` "
-        "in the handler, or leave lazy=True out"
+        "this session is lazy and was not loaded. Write `session = await holdfast.starlette.load(request)` in the "
+        "handler (each framework's module has its own load), or leave lazy=True out"
     )
 
 
