@@ -91,6 +91,7 @@ PEERS = [
     Peer("holdfast, memory", "defaults", "holdfast_app.py memory://", ("holdfast", *_STARLETTE)),
     Peer("holdfast, SQLite", "defaults", "holdfast_app.py sqlite:///{folder}/sessions.db", ("holdfast", *_STARLETTE)),
     Peer("holdfast, files", "defaults", "holdfast_app.py file:///{folder}", ("holdfast", *_STARLETTE)),
+    Peer("holdfast, Redis", "defaults", "holdfast_app.py redis", ("holdfast", *_STARLETTE, "redis")),
     Peer("express-session, MemoryStore", "`resave: false`, as advised", "express_session.js memory", _EXPRESS),
     Peer("express-session, MemoryStore", "`resave: true`, its default", "express_session.js memory resave", _EXPRESS),
     Peer(

@@ -1,7 +1,8 @@
-"""holdfast, with the store whose URL is given. No option is set."""
+"""holdfast, with the store whose URL is given, or "redis". No option is set."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from gate import wait_async
@@ -14,7 +15,8 @@ from holdfast import Sessions
 from holdfast.asgi import SessionMiddleware
 from holdfast.starlette import session
 
-sessions = Sessions(secret="a secret that is long enough for tests!", store=sys.argv[1])
+URL = f"unix://{os.environ['REDIS']}" if sys.argv[1] == "redis" else sys.argv[1]
+sessions = Sessions(secret="a secret that is long enough for tests!", store=URL)
 
 
 async def login(request: Request) -> PlainTextResponse:
