@@ -178,8 +178,7 @@ def _shape(schema: Any) -> _Shape[Any]:
     try:
         shape.dump(shape.load({}))
     except Exception as error:
-        # What was raised has no value in it: there was none.
-        raise _unusable(schema, f"cannot be made of an empty session ({error})") from error
+        raise _unusable(schema, "cannot be made of an empty session") from error
     return shape
 
 
