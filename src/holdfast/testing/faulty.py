@@ -50,8 +50,6 @@ class FaultyStore:
         self._offer()
 
     def _offer(self) -> None:
-        for verb in _VERBS:
-            setattr(self, verb, partial(self._call, verb))
         # Abilities are looked up on the object (typing.runtime_checkable), and it can what `inner` can.
         for ability in _ABILITIES:
             if hasattr(self._inner, ability):
@@ -102,6 +100,21 @@ class FaultyStore:
             other._inner = self._inner.asynchronous()
         other._offer()
         return other
+
+    def load(self, sid: str) -> Any:
+        return self._call("load", sid)
+
+    def create(self, sid: str, payload: bytes, ttl: float) -> Any:
+        return self._call("create", sid, payload, ttl)
+
+    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
+        return self._call("replace", sid, payload, ttl, expected)
+
+    def touch(self, sid: str, ttl: float) -> Any:
+        return self._call("touch", sid, ttl)
+
+    def delete(self, sid: str) -> Any:
+        return self._call("delete", sid)
 
     def _call(self, verb: str, *arguments: Any) -> Any:
         return self._drive(self._steps(verb, arguments))
