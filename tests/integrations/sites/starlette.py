@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.applications import Starlette
@@ -73,6 +74,7 @@ async def endless(request: Request) -> StreamingResponse:
         yield CHUNK
         session["endless"] = "going"
         while True:
+            await asyncio.sleep(0)  # uvicorn takes what is sent to nobody at once, and says so only to who listens.
             yield CHUNK
 
     return StreamingResponse(chunks())
