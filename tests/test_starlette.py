@@ -15,7 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -470,7 +477,9 @@ def test_what_a_websocket_changed_is_stored_when_the_visitor_leaves(clock: Froze
 def test_several_middlewares_side_by_side() -> None:
     """Each part of a site has sessions of its own, in cookies of their own."""
     parts = [
-        Mount(f"/{name}", app=SessionMiddleware(Starlette(routes=[Route("/", count)]), secret=SECRET, name=f"{name}.id"))
+        Mount(
+            f"/{name}", app=SessionMiddleware(Starlette(routes=[Route("/", count)]), secret=SECRET, name=f"{name}.id")
+        )
         for name in ("shop", "forum")
     ]
     site = TestClient(Starlette(routes=[*parts, Route("/", lambda request: PlainTextResponse("none"))]))
@@ -539,5 +548,7 @@ def test_requests_in_threads_do_not_get_in_each_others_way() -> None:
     with site:
         site.get("/start")
         with ThreadPoolExecutor(10) as pool:
-            assert {r.status_code for r in pool.map(lambda key: site.get("/", params={"key": key}), "abcdefghij")} == {200}
+            assert {r.status_code for r in pool.map(lambda key: site.get("/", params={"key": key}), "abcdefghij")} == {
+                200
+            }
         assert set(site.get("/show").json()) == {"n", *"abcdefghij"}
