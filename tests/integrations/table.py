@@ -8,6 +8,7 @@ NO_SLOT = {"the_slot_may_be_set_to_none": "the framework has no place for the se
 
 SITES = [
     Site("starlette", "uvicorn", lazy=False),
+    Site("fastapi", "uvicorn", lazy=False),
     Site("asgi", "granian", lazy=False),
     Site("asgi", "hypercorn", lazy=False),
     Site("wsgi", "waitress", lazy=True),
