@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
 import pytest
-from fastapi import Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 from starlette.testclient import TestClient
 
 import holdfast
@@ -160,6 +161,35 @@ def test_a_typed_session_is_stored(lazy: bool) -> None:
         socket.send_text("cleat")
         assert socket.receive_json() == ["rope", "shackle", "cleat"]
     assert site.get("/async/line").json() == {"items": ["rope", "shackle", "cleat", "line"]}
+
+
+def test_what_changes_after_the_response_began_is_stored() -> None:
+    """In a background task, in a stream, in what a dependency does at its end."""
+    app = FastAPI()
+    app.add_middleware(holdfast.asgi.SessionMiddleware, secret=SECRET)
+
+    async def closing(cart: CurrentCart) -> AsyncIterator[None]:
+        yield
+        cart.items.append("closing")
+
+    @app.get("/", dependencies=[Depends(closing)])
+    async def stream(cart: CurrentCart, session: CurrentSession, tasks: BackgroundTasks) -> StreamingResponse:
+        session["begun"] = True
+        tasks.add_task(cart.items.append, "task")
+
+        async def lines() -> AsyncIterator[str]:
+            yield "line"
+            cart.items.append("stream")
+
+        return StreamingResponse(lines(), background=tasks)
+
+    @app.get("/cart")
+    async def show(cart: CurrentCart) -> list[str]:
+        return cart.items
+
+    site = TestClient(app)
+    assert site.get("/").text == "line"
+    assert set(site.get("/cart").json()) == {"stream", "task", "closing"}
 
 
 @pytest.mark.parametrize("lazy", [False, True])

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import flask
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+import holdfast.flask
 from holdfast import InvalidOption, RequestFacts, Session, Sessions, UnserialisableValue
 from holdfast.errors import SessionEnded
 from holdfast.events import Event
@@ -372,6 +374,21 @@ def test_a_schema_that_cannot_be_used_is_refused(stored: Stored, schema: Any, pr
 def test_a_policy_that_there_is_not_is_refused(stored: Stored) -> None:
     with pytest.raises(InvalidOption, match="unfit: 'ignore' is no policy"):
         typed(stored(), StructCart, unfit="ignore")  # type: ignore[arg-type]
+
+
+def test_in_flask_it_is_the_session_that_the_proxy_stands_for(sessions: Sessions) -> None:
+    """Any framework's session can be typed; where it is lazy, it is loaded."""
+    app = flask.Flask(__name__)
+    holdfast.flask.init_app(app, sessions)
+
+    @app.get("/")
+    def handle() -> str:
+        cart = typed(holdfast.flask.session, StructCart)
+        cart.total += 1
+        return str(cart.total)
+
+    browser = app.test_client()
+    assert [browser.get("/").text, browser.get("/").text] == ["1", "2"]
 
 
 json = st.recursive(

@@ -62,10 +62,7 @@ def typed(session: Session, schema: type[T], *, unfit: Unfit = "default") -> T:
             shown: T = view.shown
             return shown
     check(schema, unfit)
-    view = _View(session, schema, unfit)
-    session.show_in(view)
-    view.refresh()
-    return view.shown
+    return session.show_in(lambda itself: _View(itself, schema, unfit)).shown
 
 
 def check(schema: type[Any], unfit: Unfit) -> None:
@@ -87,6 +84,7 @@ class _View(Generic[T]):
         self._unfit = unfit
         #: What the object says of each key, as it was when session and object said the same.
         self._settled: Data = {}
+        self.refresh()
 
     def refresh(self) -> None:
         """Show what is in the session, in the object that the handler has."""

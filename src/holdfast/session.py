@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from enum import Enum
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from holdfast.attributes import SessionCookie, iso
 from holdfast.errors import SessionEnded, SessionError
@@ -104,6 +104,9 @@ class View(Protocol):
 
     def refresh(self) -> None:
         """Show what is in the session."""
+
+
+V = TypeVar("V", bound=View)
 
 
 class Session(Watched):
@@ -471,11 +474,13 @@ class Session(Watched):
 
     # None of these counts as looking: they serve the commit, not the handler.
 
-    def show_in(self, view: View) -> None:
-        """Let ``view`` show the data: what is changed in it is taken over before each commit."""
+    def show_in(self, make: Callable[[Session], V]) -> V:
+        """Let the view that ``make`` returns show the data: what is changed in it is taken over before each commit."""
         self.mark_accessed()
         self._exposed = True
+        view = make(self)  # With the session itself, where a caller may have a proxy of it.
         self._views += (view,)
+        return view
 
     def settle(self) -> None:
         """Take over what was changed in views."""
