@@ -41,10 +41,14 @@ __all__ = [
 
 __version__ = "0.1.0"
 
+_INTEGRATIONS = frozenset(
+    ("asgi", "bottle", "falcon", "fastapi", "flask", "http", "pyramid", "schema", "starlette", "tornado", "wsgi")
+)
+
 
 def __getattr__(name: str) -> Any:
     # `import holdfast` and then `holdfast.asgi.SessionMiddleware`: a module of an integration is imported when it is
     # named, for its framework may not be installed.
-    if name in ("asgi", "bottle", "falcon", "fastapi", "flask", "http", "pyramid", "starlette", "tornado", "wsgi"):
+    if name in _INTEGRATIONS:
         return import_module(f"holdfast.{name}")
     raise AttributeError(f"module 'holdfast' has no attribute {name!r}")

@@ -6,22 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
+from math import inf
 from typing import Any, Unpack
 
 from holdfast.cookies import header_of
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.facts import RequestFacts
 from holdfast.http import SENT, UNAVAILABLE, UNAVAILABLE_HEADERS, announce, given
 from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session, of_slot
 
-__all__ = ["SessionMiddleware"]
+__all__ = ["LOAD", "SessionMiddleware"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: Where the scope has what loads a lazy session: an async function.
+LOAD = "holdfast.load"
 
 #: The messages that carry the head of a response, and so are the last moment for a cookie.
 _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -36,6 +40,10 @@ class SessionMiddleware:
     a handler that wants the session awaits ``holdfast.starlette.load(request)`` first, and a route that does not
     never asks the store.
 
+    ``revocation_check``: after how many seconds a WebSocket may ask again whether its session is still there. It asks
+    when a message comes or goes, and if the session was ended meanwhile, by a logout, by ``revoke`` or by its age, no
+    message passes and the socket is closed with code 1008. 0: at each message; None: never.
+
     A request that has a session already, from a middleware outside this one, keeps it (express-session).
     """
 
@@ -46,11 +54,16 @@ class SessionMiddleware:
         sessions: Sessions | None = None,
         *,
         lazy: bool = False,
+        revocation_check: float | None = 60,
         **options: Unpack[SessionsArguments],
     ) -> None:
         self.app = app
         self.sessions = given(sessions, options)
         self._lazy = lazy
+        if revocation_check is not None and not revocation_check >= 0:
+            remedy = "Give seconds from 0, or None for never."
+            raise InvalidOption("revocation_check", f"{revocation_check!r} is no time", remedy)
+        self._patience = revocation_check
         self._everywhere = self.sessions.covers("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +86,10 @@ class SessionMiddleware:
                 return
             session = self.sessions.blank(request.facts)
         request.session = scope["session"] = session
+        if self._lazy:
+            scope[LOAD] = request.load
+        if kind == "websocket":
+            request.watch(self._patience)
         try:
             await self.app(scope, request.receive if kind == "websocket" else receive, request.send)
             if request.head_sent and session.may_have_changed():
@@ -100,7 +117,18 @@ class SessionMiddleware:
 class _Request:
     """One request on its way through the application."""
 
-    __slots__ = ("head_sent", "receive_on", "refused", "scope", "send_on", "session", "sessions", "stored")
+    __slots__ = (
+        "check_at",
+        "head_sent",
+        "patience",
+        "receive_on",
+        "refused",
+        "scope",
+        "send_on",
+        "session",
+        "sessions",
+        "stored",
+    )
 
     session: Session
 
@@ -114,14 +142,51 @@ class _Request:
         self.refused = False
         #: Whether the session may be stored at all: not if it stands in for one that could not be loaded.
         self.stored = True
+        #: When a WebSocket asks again whether its session is still there.
+        self.check_at = inf
 
     def facts(self) -> RequestFacts:
         """Return the facts of this request."""
         return facts_of(self.scope)
 
+    async def load(self) -> None:
+        """Load a lazy session, if nobody has."""
+        try:
+            await self.sessions.load_async(self.session)
+        except StoreUnavailable:
+            self.stored = False
+            if self.sessions.options.on_store_error != "anonymous":
+                raise
+            self.session._loader = None
+
+    def watch(self, patience: float | None) -> None:
+        """Ask every ``patience`` seconds whether the session is still there; None: never."""
+        if patience is not None:
+            self.patience = patience
+            self.check_at = self.sessions.now() + patience
+
+    async def is_over(self) -> bool:
+        """Tell whether the session of this WebSocket was ended, as far as it is time to ask. Then it is closed."""
+        now = self.sessions.now()
+        if now >= self.check_at:
+            self.check_at = now + self.patience
+            try:
+                live = await self.sessions.is_live_async(self.session)
+            except StoreUnavailable:
+                live = True  # An outage ends no session. It is asked again.
+            if not live:
+                self.refused = True
+                self.check_at = inf
+                # 1008, "policy violation" (RFC 6455 7.4.1).
+                await self.send_on({"type": "websocket.close", "code": 1008, "reason": "the session was ended"})
+        return self.refused
+
     async def send(self, message: Message) -> None:
         """Send ``message`` on, after what has to be done before it."""
         if self.head_sent:
+            if message["type"] == "websocket.send" and await self.is_over():
+                # What a server raises for a message to somebody who has gone (ASGI: "WebSocket", send).
+                raise ConnectionAbortedError("the session was ended, and the WebSocket closed")
             if self.session.may_have_changed() and _ends(message):
                 await self.commit_again()
         elif message["type"] in _HEADS and not self.refused:
@@ -136,8 +201,11 @@ class _Request:
     async def receive(self) -> Message:
         """Receive a message of a WebSocket; when the visitor leaves, what changed since is stored first."""
         message = await self.receive_on()
-        if message["type"] == "websocket.disconnect" and self.head_sent and self.session.may_have_changed():
-            await self.commit_again()
+        if message["type"] == "websocket.disconnect":
+            if self.head_sent and self.session.may_have_changed():
+                await self.commit_again()
+        elif self.head_sent and await self.is_over():
+            return {"type": "websocket.disconnect", "code": 1008}
         return message
 
     def _commit(self) -> tuple[str, ...] | Awaitable[tuple[str, ...]]:

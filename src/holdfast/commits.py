@@ -21,7 +21,7 @@ from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
 from holdfast.patience import MAX_TRIES, pause_before
-from holdfast.record import JSON, decode
+from holdfast.record import JSON, Contents, decode
 from holdfast.session import Session
 from holdfast.stores.base import Conflict, Indexed, Missing, Replaced, can
 from holdfast.tombstone import TOMBSTONE, Tombstone, bury, found_in
@@ -327,3 +327,16 @@ class Commits:
             sid = found.sid
             answer = self._border.call(store.load, sid)
         return None
+
+    def is_live(self, store: Any, sid: str) -> Steps[bool]:
+        """Tell whether the session ``sid`` goes on. The grace of an id that it had before does not matter here."""
+        for _ in range(MOST_HOPS):
+            record = yield from self._border.ask(store.load, sid)
+            contents = lifecycle.examine(sid, record, self._options.clock())
+            if isinstance(contents, Contents):
+                return True
+            stone = None if record is None else found_in(sid, record.payload)
+            if stone is None or stone.until is None:
+                return False
+            sid = stone.successor
+        return False

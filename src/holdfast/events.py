@@ -34,6 +34,7 @@ class Happening(Enum):
     REPLAYED = "replayed", logging.WARNING
     AMBIGUOUS = "ambiguous_cookies", logging.WARNING
     CORRUPT = "corrupt_record", logging.WARNING
+    UNFIT = "unfit_value", logging.WARNING
     DROPPED = "changes_dropped", logging.INFO
     COOKIE_TOO_LATE = "cookie_too_late", logging.WARNING
     INSECURE = "insecure_transport", logging.WARNING

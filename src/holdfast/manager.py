@@ -297,6 +297,15 @@ class Sessions:
         session._loader = None
         session.become(loaded)
 
+    async def is_live_async(self, session: Session) -> bool:
+        """Tell whether ``session``, which was loaded, is still there, be it under a new id (``regenerate(grace=...)``).
+
+        For conversations that outlive a request: a WebSocket. Raises StoreUnavailable.
+        """
+        if session._loaded is None or session._pocket is not None:
+            return True
+        return await dual.run_async(self._commits.is_live(self._async_store, session._loaded))
+
     def commit_sync(self, session: Session, released: bool = False) -> tuple[str, ...]:
         """Carry out what became of the session, and return what the response has to say to the browser.
 
@@ -394,6 +403,7 @@ class Sessions:
         if self._extends is not None and session._extends is None:
             session._extends = bool(self._extends(self._facts_of(session)))
         try:
+            session.settle()
             plan = lifecycle.commit(self.options, self._rules, session, released, self._clock(), asked=asked)
         except UnserialisableValue:
             if session._told:
@@ -515,6 +525,10 @@ class Sessions:
                 sid.close()
             raise SessionError("genid is async, so the new id is known only after the commit. Await session.save()")
         return self._transport.check(_checked_id(sid))
+
+    def tell(self, session: Session, happening: Happening, detail: str) -> None:
+        """Report that ``happening`` befell ``session``."""
+        self._events.tell(happening, session._loaded, detail)
 
     def autosave(self, session: Session) -> bool:
         """Return what the options say of ``session.autosave``."""

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from enum import Enum
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from holdfast.attributes import SessionCookie, iso, original_max_age, refresh
 from holdfast.errors import NotFresh, SessionEnded, SessionError
+from holdfast.events import Happening
 from holdfast.facts import Facts
 from holdfast.merge import Merged, merge
 from holdfast.record import JSON, Contents, decode, same
 from holdfast.watched import Watched
 
-__all__ = ["Backing", "Block", "Intent", "Session"]
+__all__ = ["Backing", "Block", "Intent", "Session", "View"]
 
 #: Where flashed messages are kept: {category: [message, ...]}, as connect-flash of Node does.
 FLASH = "flash"
@@ -54,6 +55,9 @@ class Backing(Protocol):
 
     def new_id(self, session: Session) -> str:
         """Return a new id for ``session``."""
+
+    def tell(self, session: Session, happening: Happening, detail: str) -> None:
+        """Report that ``happening`` befell ``session``."""
 
     def autosave(self, session: Session) -> bool:
         """Return what the options say of ``session.autosave``."""
@@ -92,6 +96,19 @@ class Backing(Protocol):
         """Commit ``session`` now, if it is to be ``kept``, and give the lock back."""
 
 
+class View(Protocol):
+    """Something else that shows the data of a session, and in which it can be changed: see ``schema.py``."""
+
+    def write(self) -> None:
+        """Write to the session what was changed in the view."""
+
+    def refresh(self) -> None:
+        """Show what is in the session."""
+
+
+V = TypeVar("V", bound=View)
+
+
 class Session(Watched):
     """What a handler reads and writes: a dict that is remembered, plus ``id``, ``cookie`` and its intents.
 
@@ -126,6 +143,7 @@ class Session(Watched):
         "_system",
         "_told",
         "_touched",
+        "_views",
         "fence",
         "sent_on",
     )
@@ -185,6 +203,7 @@ class Session(Watched):
         self._ended: str | None = None
         #: Called before the first look, where loading is lazy.
         self._loader: Callable[[], object] | None = None
+        self._views: tuple[View, ...] = ()
 
     # What it is -------------------------------------------------------------------------------------------------
 
@@ -208,6 +227,7 @@ class Session(Watched):
     def is_modified(self) -> bool:
         """Whether something in it is not what was loaded, at any depth. Costs one encoding."""
         self.mark_accessed()
+        self.settle()
         return self._intent is not Intent.KEEP or self.cookie_changed or self.data_changed()
 
     @property
@@ -334,6 +354,7 @@ class Session(Watched):
         if self._intent is Intent.LOST:
             keep = ()  # What is over is not brought back to life under another id.
         kept = keep if isinstance(keep, bool) else frozenset(keep)
+        self.settle()
         if kept is not True:
             self._system = {}
             for key in [key for key in dict.keys(self) if not kept or key not in kept]:
@@ -349,6 +370,7 @@ class Session(Watched):
         if life is not None:
             self._cookie_stored = {**self.cookie_attributes(), "originalMaxAge": life}
             refresh(self._cookie_stored, self._backing.now())
+        self.refresh()
 
     def destroy(self) -> None:
         """End the session: its record is removed, the browser's cookie expired. Later changes raise SessionEnded."""
@@ -358,6 +380,7 @@ class Session(Watched):
         dict.clear(self)
         self._system = {}
         self._intent = Intent.DESTROY
+        self.refresh()
         self._ended = "the session was destroyed. Call regenerate() first to begin a new one"
 
     def touch(self) -> None:
@@ -520,6 +543,25 @@ class Session(Watched):
 
     # None of these counts as looking: they serve the commit, not the handler.
 
+    def show_in(self, make: Callable[[Session], V]) -> V:
+        """Let the view that ``make`` returns show the data: what is changed in it is taken over before each commit."""
+        self.mark_accessed()
+        self._exposed = True
+        view = make(self)  # With the session itself, where a caller may have a proxy of it.
+        self._views += (view,)
+        return view
+
+    def settle(self) -> None:
+        """Take over what was changed in views."""
+        if self._intent is Intent.KEEP or self._intent is Intent.REGENERATE:
+            for view in self._views:
+                view.write()
+
+    def refresh(self) -> None:
+        """Let views show what became of the data."""
+        for view in self._views:
+            view.refresh()
+
     def sid(self) -> str:
         """Return the id, made now if there is none yet."""
         if self._id is None:
@@ -585,6 +627,7 @@ class Session(Watched):
         self._intent = Intent.KEEP
         self._kept = self._touched = self._written = self._told = self._restated = False
         self.sent_on = self.sent_on or other.sent_on
+        self.refresh()
 
     def adopt(self, sid: str, payload: bytes, ttl: float) -> None:
         """Be what ``payload`` says, which was just written under ``sid``: ours, joined with what others changed."""
@@ -594,6 +637,7 @@ class Session(Watched):
         dict.update(self, contents.data)
         self._system = contents.system
         self.stored_as(sid, payload, contents.cookie, ttl)
+        self.refresh()
 
     def stored_as(self, sid: str, payload: bytes, cookie: dict[str, JSON] | None, ttl: float) -> None:
         """Note that the store has ``payload`` under ``sid`` now, for ``ttl`` seconds, and nothing is left to commit."""
@@ -608,14 +652,17 @@ class Session(Watched):
 
     def apply(self, change: Callable[[dict[str, JSON]], JSON]) -> JSON:
         """Apply ``change`` to the data, which counts as writing, not as looking."""
+        self.settle()
         data = dict(dict.items(self))
         result = change(data)
         dict.clear(self)
         dict.update(self, data)
+        self.refresh()
         return result
 
     def rebase(self, stored: Session, join: Callable[..., Merged] = merge) -> None:
         """Take over what is stored now, and keep what was changed here since the load as changes."""
+        self.settle()
         base = decode(self._payload or b"{}")
         theirs = dict(dict.items(stored))
         merged = join({} if base is None else base.data, dict(dict.items(self)), theirs).data
@@ -630,6 +677,7 @@ class Session(Watched):
         self.sent_on = self.sent_on or stored.sent_on
         if not self.cookie_changed:
             self._cookie_stored, self._cookie = stored._cookie_stored, None
+        self.refresh()
 
     def end(self, reason: str) -> None:
         """Refuse changes from here on, because nothing would store them, and let go of the request."""
@@ -653,11 +701,13 @@ class Block:
         self._before: dict[str, JSON] = {}
 
     def _begun(self) -> None:
+        self._session.settle()
         self._before = deepcopy(self._session.copy())
 
     def _undo(self) -> None:
         dict.clear(self._session)
         dict.update(self._session, self._before)
+        self._session.refresh()
 
     def __enter__(self) -> Any:
         answer = self._begin()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from starlette.requests import HTTPConnection
 
-from holdfast.asgi import SessionMiddleware
+from holdfast import schema as schemas
+from holdfast.asgi import LOAD, SessionMiddleware
 from holdfast.errors import MissingMiddleware
+from holdfast.schema import Unfit
 from holdfast.session import Session
 
-__all__ = ["SessionMiddleware", "load", "session"]
+__all__ = ["SessionMiddleware", "load", "session", "typed"]
+
+T = TypeVar("T")
 
 _REMEDY = (
     "this request has no session. Add the middleware: "
@@ -30,9 +36,11 @@ def session(request: HTTPConnection) -> Session:
 
 async def load(request: HTTPConnection) -> Session:
     """Return the session of a request, loading it first if the middleware is lazy. Asks the store at most once."""
-    found = request.scope.get("session")
-    if not isinstance(found, Session):
-        raise MissingMiddleware(_REMEDY)
-    await found._backing.load_async(found)
-    found.mark_accessed()
-    return found
+    if LOAD in request.scope:
+        await request.scope[LOAD]()
+    return session(request)
+
+
+async def typed(request: HTTPConnection, schema: type[T], *, unfit: Unfit = "default") -> T:
+    """Return the session of a request as an object of ``schema``: see ``holdfast.schema.typed``. Loads a lazy one."""
+    return schemas.typed(await load(request), schema, unfit=unfit)

@@ -8,6 +8,7 @@ NO_SLOT = {"the_slot_may_be_set_to_none": "the framework has no place for the se
 
 SITES = [
     Site("starlette", "uvicorn"),
+    Site("fastapi", "uvicorn"),
     Site("asgi", "granian"),
     Site("asgi", "hypercorn"),
     Site("wsgi", "waitress"),

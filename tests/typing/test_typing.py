@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 
 CHECKERS = {
-    "mypy": ["mypy", "--config-file=", "--strict", "--cache-dir=/dev/null", "frameworks.py"],
+    "mypy": ["mypy", "--config-file=", "--strict", "--cache-dir=/dev/null", "frameworks.py", "typed_sessions.py"],
     "pyright": ["basedpyright", "-p", ".", "--pythonpath", sys.executable],
 }
 

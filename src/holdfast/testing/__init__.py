@@ -1,16 +1,18 @@
-"""For tests: a clock that stands still, and the conformance kit that every store must pass."""
+"""For tests: the session of a test client, a clock that stands still, outages at will, and the kit for stores."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from holdfast.testing.clock import FrozenClock
+from holdfast.testing.faulty import FaultyStore
+from holdfast.testing.jar import session_of
 from holdfast.testing.link import Link
 
 if TYPE_CHECKING:
     from holdfast.testing.conformance import StoreConformance
 
-__all__ = ["FrozenClock", "Link", "StoreConformance"]
+__all__ = ["FaultyStore", "FrozenClock", "Link", "StoreConformance", "session_of"]
 
 
 def __getattr__(name: str) -> Any:

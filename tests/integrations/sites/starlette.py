@@ -74,6 +74,7 @@ async def endless(request: Request) -> StreamingResponse:
         yield CHUNK
         session["endless"] = "going"
         while True:
+            await asyncio.sleep(0)  # uvicorn takes what is sent to nobody at once, and says so only to who listens.
             yield CHUNK
             await asyncio.sleep(0)  # uvicorn swallows what is sent to nobody, without a pause.
 
