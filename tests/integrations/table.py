@@ -13,4 +13,6 @@ SITES = [
     Site("wsgi", "waitress", lazy=True),
     Site("wsgi", "gunicorn", lazy=True),
     Site("flask", "waitress", lazy=True, lacks=NO_SLOT),
+    Site("django", "gunicorn", lazy=True, alone=True),
+    Site("django_async", "uvicorn", lazy=True, alone=True),
 ]

@@ -176,8 +176,10 @@ class SessionStore(SessionBase):  # type: ignore[misc]
             return
         if must_create and data._loaded is not None:
             raise CreateError
-        if data._payload is None and not dict.__len__(data) and not data.lost:
-            data.regenerate(keep=True)  # Asked for in so many words, an empty one is stored too.
+        if data._payload is None and not data.lost:
+            self._modified = True  # The browser needs the key.
+            if not dict.__len__(data):
+                data.regenerate(keep=True)  # Asked for in so many words, an empty one is stored too.
         data._renewed = False  # Saved before, or not: whether it is still there is asked each time.
         yield from self._commit(store, data)
         if data.lost:
