@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 
 import django
@@ -10,6 +11,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from django.test.utils import setup_test_environment, teardown_test_environment
+
+# A file: what runs under asyncio does so in threads, and each has a connection of its own.
+folder = tempfile.TemporaryDirectory()
 
 if not settings.configured:
     settings.configure(
@@ -47,7 +51,7 @@ if not settings.configured:
                 },
             }
         ],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder.name}/db"}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=False,
     )
@@ -61,4 +65,5 @@ def project() -> Iterator[None]:
     call_command("migrate", verbosity=0, run_syncdb=True)
     yield
     connections.close_all()
+    folder.cleanup()
     teardown_test_environment()

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from http.cookies import Morsel
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 from django.contrib.sessions import middleware
@@ -321,7 +320,7 @@ class Line(Morsel[str]):
         super().__init__()
         self.line = line
         (name, _, value), *attributes = (part.partition("=") for part in line.split("; "))
-        self.set(name, unquote(value), value)
+        self.set(name, value, value)
         for key, _, text in attributes:
             if self.isReservedKey(key):
                 self[key] = text or True

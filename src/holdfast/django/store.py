@@ -85,10 +85,12 @@ class SessionStore(SessionBase):  # type: ignore[misc]
     def _sid(self) -> str | None:
         """Return the id of the record, if there is one or is about to be."""
         data: core.Session | None = self.__dict__.get("_session_cache")
-        if data is None:
+        if data is None or self._stands_in:
             return self._claim
         if data.lost:
             return data._id
+        if data._intent is Intent.DESTROY:
+            return None
         return data.sid() if data._loaded is not None or data._intent is Intent.REGENERATE else None
 
     def _sid_of(self, key: str | None) -> str | None:

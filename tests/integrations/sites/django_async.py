@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -67,6 +68,7 @@ async def endless(request: HttpRequest) -> StreamingHttpResponse:
         await request.session.aset("endless", "going")
         while True:
             yield CHUNK
+            await asyncio.sleep(0)  # Django learns that the client has left when the loop gets a turn.
 
     return StreamingHttpResponse(chunks())
 
