@@ -236,7 +236,12 @@ class SessionStore(SessionBase):  # type: ignore[misc]
 
     def _commit(self, store: Any, data: core.Session) -> Steps[None]:
         self._align(data)
-        yield from self._sessions._save(store, data, False)
+        yield from self._write(store, data)
+
+    def _write(self, store: Any, data: core.Session) -> Steps[None]:
+        plan = self._sessions._plan(data, asked=True)
+        if plan is not None:
+            yield from self._sessions._commits.carry_out(store, data, plan)
 
     def _align(self, data: core.Session) -> None:
         """Let the record live as long as Django says."""
