@@ -7,6 +7,7 @@ import io
 import pickle
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -424,6 +425,12 @@ def test_settings_may_change_while_the_sessions_stay() -> None:
     made.save()
     with override_settings(SESSION_COOKIE_AGE=60):
         assert SessionStore(made.session_key)["n"] == 1
+
+
+def test_threads_share_one_store() -> None:
+    """The first requests of a process may come at once."""
+    with override_settings(HOLDFAST={"store": "memory://"}), ThreadPoolExecutor(8) as pool:
+        assert len({id(made) for made in pool.map(lambda _: configuration.sessions(), range(64))}) == 1
 
 
 def test_django_s_cookie_has_no_destroy() -> None:

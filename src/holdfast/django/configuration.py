@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from threading import RLock
 from typing import Any
 
 from django.conf import settings
@@ -23,13 +24,21 @@ from holdfast.transport import Tokens
 __all__ = ["eager", "sessions", "signs", "tokens"]
 
 
-@cache
+_making = RLock()  # A middleware of the project may use sessions while it is imported.
+
+
 def sessions() -> Sessions:
     """Return the sessions of this project. Raises ImproperlyConfigured if a setting is wrong.
 
-    Made at the first call, and once. Django's tests make it anew when they change a setting; the store stays, unless
-    they change that.
+    Made at the first call, and once, whatever threads call. Django's tests make it anew when they change a setting;
+    the store stays, unless they change that.
     """
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> Sessions:
     try:
         made = Sessions(**_arguments())
         if isinstance(made.store, Carried) and not signs():
@@ -100,7 +109,7 @@ def _forget(*, setting: str, **_: Any) -> None:
     if setting == "HOLDFAST":
         _store.cache_clear()
     if setting.startswith(("SESSION_", "SECRET_KEY")) or setting in ("HOLDFAST", "MIDDLEWARE"):
-        sessions.cache_clear()
+        _made.cache_clear()
         signs.cache_clear()
 
 
