@@ -42,7 +42,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _INTEGRATIONS = frozenset(
-    ("asgi", "bottle", "falcon", "fastapi", "flask", "http", "pyramid", "schema", "starlette", "tornado", "wsgi")
+    ("asgi", "bottle", "django", "falcon", "fastapi", "flask", "http", "pyramid", "schema", "starlette", "tornado", "wsgi")
 )
 
 

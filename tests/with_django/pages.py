@@ -1,0 +1,129 @@
+"""The pages of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, auth, messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+
+from holdfast.django import asession, session
+
+#: What happens in the middle of /slow: another request, as a rule.
+meanwhile: list[Callable[[], Any]] = []
+
+
+def ok(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok")
+
+
+def everything(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(dict(request.session.items()))
+
+
+def write(request: HttpRequest) -> HttpResponse:
+    for key, value in request.GET.items():
+        request.session[key] = value
+    return HttpResponse(str(request.session.session_key))
+
+
+def nested(request: HttpRequest) -> HttpResponse:
+    if "cart" not in request.session:
+        request.session["cart"] = []
+    else:
+        request.session["cart"].append("item")
+    return HttpResponse("ok")
+
+
+def slow(request: HttpRequest) -> HttpResponse:
+    request.session.get("key")
+    meanwhile.pop()()
+    request.session["slow"] = True
+    return HttpResponse("page")
+
+
+def key(request: HttpRequest) -> HttpResponse:
+    if not request.session.session_key:
+        request.session.create()
+    return HttpResponse(request.session.session_key)
+
+
+def expiry(request: HttpRequest) -> HttpResponse:
+    request.session.set_expiry(int(request.GET["seconds"]))
+    return HttpResponse("ok")
+
+
+def login(request: HttpRequest) -> HttpResponse:
+    auth.login(request, auth.get_user_model().objects.get(username=request.GET["user"]))
+    if "fail" in request.GET:
+        raise RuntimeError("as asked for")
+    return HttpResponse("ok")
+
+
+def logout(request: HttpRequest) -> HttpResponse:
+    auth.logout(request)
+    return HttpResponse("ok")
+
+
+def me(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.user.get_username())
+
+
+def password(request: HttpRequest) -> HttpResponse:
+    request.user.set_password(request.GET["new"])
+    request.user.save()
+    auth.update_session_auth_hash(request, request.user)
+    return HttpResponse("ok")
+
+
+def say(request: HttpRequest) -> HttpResponse:
+    messages.success(request, request.GET["text"])
+    return HttpResponse("ok")
+
+
+def said(request: HttpRequest) -> JsonResponse:
+    return JsonResponse([str(each) for each in messages.get_messages(request)], safe=False)
+
+
+def verbs(request: HttpRequest) -> JsonResponse:
+    ours = session(request)
+    ours.login("zoe")
+    return JsonResponse({"user": ours.user_id, "count": ours.incr("n")})
+
+
+async def averbs(request: HttpRequest) -> JsonResponse:
+    ours = await asession(request)
+    ours.login("zoe")
+    return JsonResponse({"user": ours.user_id, "count": await ours.incr("n")})
+
+
+async def awrite(request: HttpRequest) -> HttpResponse:
+    for key, value in request.GET.items():
+        await request.session.aset(key, value)
+    await request.session.acycle_key()
+    return HttpResponse("ok")
+
+
+async def alogin(request: HttpRequest) -> HttpResponse:
+    await auth.alogin(request, await auth.get_user_model().objects.aget(username=request.GET["user"]))
+    return HttpResponse("ok")
+
+
+async def alogout(request: HttpRequest) -> HttpResponse:
+    await auth.alogout(request)
+    return HttpResponse("ok")
+
+
+async def ame(request: HttpRequest) -> HttpResponse:
+    return HttpResponse((await request.auser()).get_username())
+
+
+VIEWS = (ok, everything, write, nested, slow, key, expiry, login, logout, me, password, say, said)
+ASYNC_VIEWS = (verbs, averbs, awrite, alogin, alogout, ame)
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    *(path(view.__name__, view) for view in VIEWS + ASYNC_VIEWS),
+]
