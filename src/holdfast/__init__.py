@@ -45,6 +45,6 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # `import holdfast` and then `holdfast.asgi.SessionMiddleware`: a module of an integration is imported when it is
     # named, for its framework may not be installed.
-    if name in ("asgi", "fastapi", "flask", "http", "starlette", "wsgi"):
+    if name in ("aiohttp", "asgi", "fastapi", "flask", "http", "litestar", "quart", "sanic", "starlette", "wsgi"):
         return import_module(f"holdfast.{name}")
     raise AttributeError(f"module 'holdfast' has no attribute {name!r}")

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any, Unpack
 
 from holdfast.cookies import header_of
-from holdfast.errors import StoreUnavailable
-from holdfast.facts import RequestFacts
+from holdfast.errors import MissingMiddleware, StoreUnavailable
+from holdfast.facts import Facts, RequestFacts
 from holdfast.http import SENT, UNAVAILABLE, UNAVAILABLE_HEADERS, announce, given
 from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session, of_slot
@@ -39,6 +39,9 @@ class SessionMiddleware:
     A request that has a session already, from a middleware outside this one, keeps it (express-session).
     """
 
+    #: The class of the sessions, where a framework wants more of them than ours have.
+    kind: type[Session] = Session
+
     def __init__(
         self,
         app: ASGIApp,
@@ -63,15 +66,14 @@ class SessionMiddleware:
             return
         request = _Request(self.sessions, scope, receive, send)
         try:
-            begin = self.sessions.begin_lazy if self._lazy else self.sessions.begin_async
-            session = begin(header_of(scope, self.sessions.reads), request.facts)
+            session = self._begin(header_of(scope, self.sessions.reads), request.facts)
             if not isinstance(session, Session):
                 session = await session
         except StoreUnavailable as error:
             await request.without_store(error)
             if request.refused:
                 return
-            session = self.sessions.blank(request.facts)
+            session = self.sessions.blank(request.facts, self.kind)
         request.session = scope["session"] = session
         try:
             await self.app(scope, request.receive if kind == "websocket" else receive, request.send)
@@ -83,6 +85,16 @@ class SessionMiddleware:
             await request.refuse(error)
         finally:
             session.end(SENT)
+
+    def _begin(self, header: bytes, facts: Facts) -> Session | Awaitable[Session]:
+        if self._lazy:
+            return self.sessions.begin_lazy(header, facts, self.kind)
+        return self.sessions.begin_async(header, facts) if self.kind is Session else self._begin_as_kind(header, facts)
+
+    async def _begin_as_kind(self, header: bytes, facts: Facts) -> Session:
+        session = self.sessions.begin_lazy(header, facts, self.kind)
+        await self.sessions.load_async(session)
+        return session
 
     def _closing(self, send: Send) -> Send:
         """Return ``send`` for a lifespan: the store is closed before the server hears that the application is done."""
@@ -181,6 +193,18 @@ class _Request:
             return
         await self.send_on({"type": "http.response.start", "status": 503, "headers": list(_REFUSED)})
         await self.send_on({"type": "http.response.body", "body": UNAVAILABLE})
+
+
+async def loaded(found: object, remedy: str) -> Session:
+    """Return ``found``, what a framework has in its place for the session; loaded first, if the middleware is lazy.
+
+    Raises MissingMiddleware, with ``remedy``, if that is no session.
+    """
+    if not isinstance(found, Session):
+        raise MissingMiddleware(remedy)
+    await found._backing.load_async(found)
+    found.mark_accessed()
+    return found
 
 
 def _ends(message: Message) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from holdfast.asgi import SessionMiddleware
+from holdfast.asgi import SessionMiddleware, loaded
 from holdfast.errors import MissingMiddleware
 from holdfast.session import Session
 
@@ -30,9 +30,4 @@ def session(request: HTTPConnection) -> Session:
 
 async def load(request: HTTPConnection) -> Session:
     """Return the session of a request, loading it first if the middleware is lazy. Asks the store at most once."""
-    found = request.scope.get("session")
-    if not isinstance(found, Session):
-        raise MissingMiddleware(_REMEDY)
-    await found._backing.load_async(found)
-    found.mark_accessed()
-    return found
+    return await loaded(request.scope.get("session"), _REMEDY)
