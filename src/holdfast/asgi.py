@@ -61,7 +61,7 @@ class SessionMiddleware:
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
-        if scope.get("session") is not None or not (self._everywhere or self.sessions.covers(scope["path"])):
+        if scope.get("session") is not None or not (self._everywhere or self.sessions.covers(path_of(scope))):
             await self.app(scope, receive, send)
             return
         request = _Request(self.sessions, scope, receive, send)
@@ -195,16 +195,19 @@ class _Request:
         await self.send_on({"type": "http.response.body", "body": UNAVAILABLE})
 
 
-async def loaded(found: object, remedy: str) -> Session:
-    """Return ``found``, what a framework has in its place for the session; loaded first, if the middleware is lazy.
-
-    Raises MissingMiddleware, with ``remedy``, if that is no session.
-    """
-    if not isinstance(found, Session):
+def found(slot: object, remedy: str) -> Session:
+    """Return what a framework has in its place for the session. Raises MissingMiddleware if that is none."""
+    if not isinstance(slot, Session):
         raise MissingMiddleware(remedy)
-    await found._backing.load_async(found)
-    found.mark_accessed()
-    return found
+    slot.mark_accessed()
+    return slot
+
+
+async def loaded(slot: object, remedy: str) -> Session:
+    """Do as ``found``, and load the session first if the middleware is lazy."""
+    if isinstance(slot, Session):
+        await slot._backing.load_async(slot)
+    return found(slot, remedy)
 
 
 def _ends(message: Message) -> bool:
@@ -213,12 +216,19 @@ def _ends(message: Message) -> bool:
     return kind == "websocket.close" or (kind == "http.response.body" and not message.get("more_body"))
 
 
+def path_of(scope: Scope) -> str:
+    """Return the path of a request, as the browser knows it. Some frameworks take ``root_path`` off."""
+    root: str = scope.get("root_path", "")
+    path: str = scope["path"]
+    return path if path.startswith(root) else root + path
+
+
 def facts_of(scope: Scope) -> RequestFacts:
     """Return the facts of an ASGI request."""
     client = scope.get("client")
     return RequestFacts(
         method=scope.get("method", "GET"),
-        path=scope["path"],
+        path=path_of(scope),
         scheme=scope.get("scheme", "http"),
         headers=tuple((bytes(name), bytes(value)) for name, value in scope["headers"]),
         client=client[0] if client else None,

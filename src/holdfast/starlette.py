@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from holdfast.asgi import SessionMiddleware, loaded
-from holdfast.errors import MissingMiddleware
+from holdfast.asgi import SessionMiddleware, found, loaded
 from holdfast.session import Session
 
 __all__ = ["SessionMiddleware", "load", "session"]
@@ -21,11 +20,7 @@ def session(request: HTTPConnection) -> Session:
 
     Raises MissingMiddleware if there is none: the middleware is missing, or the cookie's path does not cover the URL.
     """
-    found = request.scope.get("session")
-    if not isinstance(found, Session):
-        raise MissingMiddleware(_REMEDY)
-    found.mark_accessed()
-    return found
+    return found(request.scope.get("session"), _REMEDY)
 
 
 async def load(request: HTTPConnection) -> Session:

@@ -13,4 +13,5 @@ SITES = [
     Site("wsgi", "waitress", lazy=True),
     Site("wsgi", "gunicorn", lazy=True),
     Site("flask", "waitress", lazy=True, lacks=NO_SLOT),
+    Site("litestar", "uvicorn", lazy=False),
 ]
