@@ -14,4 +14,6 @@ SITES = [
     Site("wsgi", "gunicorn", lazy=True),
     Site("flask", "waitress", lazy=True, lacks=NO_SLOT),
     Site("litestar", "uvicorn", lazy=False),
+    Site("quart", "hypercorn", lazy=False, lacks=NO_SLOT),
+    Site("aiohttp", "itself", lazy=False),
 ]
