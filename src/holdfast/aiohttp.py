@@ -126,7 +126,6 @@ async def _respond(request: web.Request, handler: Any, exchange: _Exchange) -> w
         raise
     except Exception:
         exchange.stored = False
-        exchange.head_sent = True
         raise
     if exchange.head_sent:
         await exchange.finish_async(request.get(KEY))

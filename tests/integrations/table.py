@@ -16,4 +16,5 @@ SITES = [
     Site("litestar", "uvicorn", lazy=False),
     Site("quart", "hypercorn", lazy=False, lacks=NO_SLOT),
     Site("aiohttp", "itself", lazy=False),
+    Site("sanic", "itself", lazy=False, alone=True),
 ]

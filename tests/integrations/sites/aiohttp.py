@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_urldispatcher import AbstractRuleMatching, MatchedSubAppResource
 
 import holdfast.aiohttp
 from holdfast import Sessions
@@ -128,15 +130,27 @@ def make(sessions: Sessions, lazy: bool | None) -> web.Application:
     return app
 
 
-def site(port: int) -> web.Application:
-    """Return the application of all variants. One at the root would share its session with those below it."""
+class AtTheRoot(AbstractRuleMatching):
+    """Leads to what is at no prefix. An application above the others would share its session with them."""
+
+    canonical = "/"
+
+    async def match(self, request: web.Request) -> bool:
+        return not request.path.startswith("/~")
+
+    def get_info(self) -> Any:
+        return {}
+
+
+def site() -> web.Application:
+    """Return the application of all variants."""
     app, apps = web.Application(), each(make)
     for variant, sub in apps.items():
         if variant != "default":
             app.add_subapp(f"/~{variant}", sub)
-    app.add_domain(f"127.0.0.1:{port}", apps["default"])
+    app._add_subapp(partial(MatchedSubAppResource, AtTheRoot(), apps["default"]), apps["default"])
     return app
 
 
 if __name__ == "__main__":
-    web.run_app(site(int(sys.argv[1])), host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)
+    web.run_app(site(), host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)
