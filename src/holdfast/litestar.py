@@ -10,7 +10,7 @@ from typing import Any
 from litestar import Response
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.plugins import InitPlugin
@@ -22,18 +22,23 @@ from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
-__all__ = ["SessionPlugin", "load", "session"]
+__all__ = ["CurrentSession", "SessionPlugin", "load", "session"]
 
 #: Where the scope has the session, whatever a handler puts into the place where Litestar looks for it.
 KEY = "holdfast.session"
 
-_REMEDY = "this request has no session. Add the plugin: Litestar(..., plugins=[holdfast.litestar.SessionPlugin(sessions)])"
+#: The session, for a parameter that must be called ``session``: ``async def handler(session: CurrentSession)``.
+CurrentSession = NamedDependency[Session]
+
+_REMEDY = (
+    "this request has no session. Add the plugin: Litestar(..., plugins=[holdfast.litestar.SessionPlugin(sessions)])"
+)
 
 
 class SessionPlugin(InitPlugin):
     """Gives each request and WebSocket its session: ``Litestar(..., plugins=[SessionPlugin(sessions)])``.
 
-    The session is ``request.session``, and what a handler gets who asks for ``session: holdfast.Session``.
+    The session is ``request.session``, and what a handler gets that asks for ``session: CurrentSession``.
     ``clear_session()`` destroys it; ``set_session(data)`` replaces what is in it. The store is closed with the
     application.
 

@@ -83,7 +83,9 @@ async def load(request: Request) -> Session:
 
 def facts_of(request: Request) -> RequestFacts:
     """Return the facts of a request of Sanic."""
-    lines = ((name.lower().encode(), value.encode("utf-8", "surrogateescape")) for name, value in request.headers.items())
+    lines = (
+        (name.lower().encode(), value.encode("utf-8", "surrogateescape")) for name, value in request.headers.items()
+    )
     return RequestFacts(
         method=request.method,
         path=request.path,

@@ -9,14 +9,14 @@ from typing import Any
 from litestar import Litestar, Request, Response, get, route
 from litestar.response import File, Redirect, Stream
 
-from holdfast import Session, Sessions
-from holdfast.litestar import SessionPlugin, load
+from holdfast import Sessions
+from holdfast.litestar import CurrentSession, SessionPlugin, load
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
 
 
 def verb(name: str) -> Any:
     @route(f"/{name}", http_method=["GET", "HEAD"])
-    async def handle(session: Session, request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def handle(session: CurrentSession, request: Request[Any, Any, Any]) -> Response[bytes]:
         answer = VERBS[name](session, dict(request.query_params))
         return Response(json.dumps(answer).encode(), media_type="application/json")
 
@@ -29,32 +29,32 @@ async def untouched() -> str:
 
 
 @get("/redirect")
-async def redirect(session: Session) -> Redirect:
+async def redirect(session: CurrentSession) -> Redirect:
     session["from"] = "redirect"
     return Redirect("all", status_code=302)
 
 
 @get("/status")
-async def status(session: Session, code: str) -> Response[str]:
+async def status(session: CurrentSession, code: str) -> Response[str]:
     session["code"] = code
     return Response("page", status_code=int(code), media_type="text/plain")
 
 
 @get("/raise")
-async def fail(session: Session) -> None:
+async def fail(session: CurrentSession) -> None:
     session["lost"] = True
     raise RuntimeError("as asked for")
 
 
 @get("/save-and-raise")
-async def save_and_fail(session: Session) -> None:
+async def save_and_fail(session: CurrentSession) -> None:
     session["saved"] = True
     await session.save()
     raise RuntimeError("as asked for")
 
 
 @get(["/stream", "/break"])
-async def stream(session: Session, request: Request[Any, Any, Any]) -> Stream:
+async def stream(session: CurrentSession, request: Request[Any, Any, Any]) -> Stream:
     session["stream"] = "begun"
 
     async def chunks() -> Any:
@@ -70,7 +70,7 @@ async def stream(session: Session, request: Request[Any, Any, Any]) -> Stream:
 
 
 @get("/endless")
-async def endless(session: Session) -> Stream:
+async def endless(session: CurrentSession) -> Stream:
     async def chunks() -> Any:
         yield CHUNK
         session["endless"] = "going"
@@ -82,13 +82,13 @@ async def endless(session: Session) -> Stream:
 
 
 @get("/file")
-async def file(session: Session) -> File:
+async def file(session: CurrentSession) -> File:
     session["file"] = True
     return File(FILE)
 
 
 @get(["/headers", "/headers-set"])
-async def headers(session: Session, key: str, value: str | None = None) -> Response[str]:
+async def headers(session: CurrentSession, key: str, value: str | None = None) -> Response[str]:
     session.get(key)
     if value is not None:
         session[key] = value
@@ -96,7 +96,7 @@ async def headers(session: Session, key: str, value: str | None = None) -> Respo
 
 
 @get("/gate")
-async def gate(session: Session, name: str, key: str | None = None, value: str | None = None) -> str:
+async def gate(session: CurrentSession, name: str, key: str | None = None, value: str | None = None) -> str:
     session.get("key")
     await Gate(name, folder()).wait_async()
     if key is not None:
