@@ -83,7 +83,7 @@ async def _provide(scope: Scope) -> Session:
     return await asgi.loaded(scope.get(KEY), _REMEDY)
 
 
-def _with_session(app: Any, sessions: Sessions, lazy: bool) -> asgi.SessionMiddleware:
+def _with_session(app: Any, sessions: Sessions, lazy: bool) -> Any:
     """Return ``app`` with sessions, for whoever sets them in Litestar's way too."""
 
     async def inner(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -117,7 +117,7 @@ async def _failed(error: Exception, scope: Scope) -> None:
         return
     expected = scope["route_handler"].resolve_exception_handlers()
     if not any(kind in expected for kind in type(error).__mro__):
-        scope["session"] = ours  # type: ignore[typeddict-item]
+        scope["session"] = ours
         ours.lose()
 
 

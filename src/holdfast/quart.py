@@ -1,5 +1,5 @@
-# Quart is ASGI, so the middleware does the work, for streams and WebSockets as for pages; what is here shows its session
-# where Quart looks for one. Only Quart's test client, which prepares sessions outside of a request, has none there.
+# Quart is ASGI, so the middleware does the work, for streams and WebSockets as for pages; what is here shows its
+# session where Quart looks for one. Only Quart's test client, which prepares sessions outside of a request, has none there.
 """Sessions for Quart: ``quart.session``, kept on the server."""
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def init_app(app: Quart, sessions: Sessions, *, lazy: bool = False) -> None:
     A request that ends in an exception which no handler of yours takes changes nothing. The store is closed with the
     application.
     """
-    app.asgi_app = _Middleware(cast("Any", app.asgi_app), sessions, lazy=lazy)  # type: ignore[method-assign]
-    app.session_interface = _Interface(sessions)
+    open_app: Any = app
+    open_app.asgi_app = _Middleware(open_app.asgi_app, sessions, lazy=lazy)
+    open_app.session_interface = _Interface(sessions)
     app.extensions["holdfast"] = sessions
     got_request_exception.connect(_failed, app)
     got_websocket_exception.connect(_failed, app)

@@ -100,6 +100,12 @@ def _of(request: Request) -> Exchange | None:
     return getattr(request.ctx, "holdfast", None)
 
 
+def _remember(request: Request, exchange: Exchange) -> None:
+    """Let the connection know what is to be stored if it ends too early. Under ASGI, Sanic does not tell of that."""
+    if request.conn_info is not None:
+        request.conn_info.ctx.holdfast = exchange
+
+
 async def _commit(request: Request, response: HTTPResponse) -> HTTPResponse | None:
     """Commit just before the head leaves; answer with an error page if that fails."""
     exchange = _of(request)
@@ -109,9 +115,9 @@ async def _commit(request: Request, response: HTTPResponse) -> HTTPResponse | No
         await exchange.commit_async(response.headers, request.ctx.session)
     except Exception as error:
         exchange.stored = False
-        page = request.app.error_handler.response(request, error)
+        page: Any = request.app.error_handler.response(request, error)  # type: ignore[no-untyped-call]
         return _ErrorPage(await page if hasattr(page, "__await__") else page, error)
-    request.conn_info.ctx.holdfast = exchange
+    _remember(request, exchange)
     return None
 
 
@@ -145,7 +151,7 @@ async def _opened(request: Request, websocket: object) -> None:
     if exchange is not None:
         exchange.session._headless = True
         await exchange.commit_async(Header(), request.ctx.session)
-        request.conn_info.ctx.holdfast = exchange
+        _remember(request, exchange)
 
 
 async def _broken(request: Request, websocket: object, exception: Exception) -> None:

@@ -11,7 +11,7 @@ from quart import Quart, Response, jsonify, request
 import holdfast.quart
 from holdfast import Sessions
 from holdfast.quart import load, session
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, folder, asgi_app
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
 
 
 def verb(name: str) -> Any:
