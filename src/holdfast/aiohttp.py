@@ -92,7 +92,7 @@ def facts_of(request: web.BaseRequest) -> RequestFacts:
         scheme="https" if request.secure else "http",
         headers=tuple((name.lower(), value) for name, value in request.raw_headers),
         client=request.remote,
-        raw=request,
+        raw={"aiohttp.request": request},
     )
 
 

@@ -42,8 +42,8 @@ class SessionPlugin(InitPlugin):
     ``clear_session()`` destroys it; ``set_session(data)`` replaces what is in it. The store is closed with the
     application.
 
-    ``lazy=True`` loads nothing ahead: the dependency does, or ``await holdfast.litestar.load(request)``, and a route that
-    has neither never asks the store. An exception which no exception handler of yours takes changes nothing.
+    ``lazy=True`` loads nothing ahead: the dependency does, or ``await holdfast.litestar.load(request)``, and a route
+    that has neither never asks the store. An exception which no exception handler of yours takes changes nothing.
     """
 
     def __init__(self, sessions: Sessions, *, lazy: bool = False) -> None:

@@ -1,5 +1,5 @@
 # Quart is ASGI, so the middleware does the work, for streams and WebSockets as for pages; what is here shows its
-# session where Quart looks for one. Only Quart's test client, which prepares sessions outside of a request, has none there.
+# session where Quart looks for one. Only Quart's test client, which prepares sessions outside of a request, finds none.
 """Sessions for Quart: ``quart.session``, kept on the server."""
 
 from __future__ import annotations

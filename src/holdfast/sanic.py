@@ -92,7 +92,7 @@ def facts_of(request: Request) -> RequestFacts:
         scheme=request.scheme,
         headers=tuple(lines),
         client=request.ip or None,
-        raw=request,
+        raw={"sanic.request": request},
     )
 
 
@@ -106,7 +106,7 @@ def _remember(request: Request, exchange: Exchange) -> None:
         request.conn_info.ctx.holdfast = exchange
 
 
-async def _commit(request: Request, response: HTTPResponse) -> HTTPResponse | None:
+async def _commit(request: Request, response: Any) -> Any:
     """Commit just before the head leaves; answer with an error page if that fails."""
     exchange = _of(request)
     if exchange is None or exchange.head_sent:
