@@ -16,6 +16,7 @@ def _in_a_folder_of_its_own(namespace: dict[str, Any]) -> None:
     import os
     import tempfile
 
+    namespace["__name__"] = "__main__"  # Litestar asks for the module of a handler.
     namespace["_home"] = os.getcwd()
     namespace["_folder"] = tempfile.TemporaryDirectory()
     os.chdir(namespace["_folder"].name)

@@ -42,7 +42,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 _INTEGRATIONS = frozenset(
-    ("asgi", "bottle", "django", "falcon", "fastapi", "flask", "http", "pyramid", "schema", "starlette", "tornado", "wsgi")
+    ("aiohttp", "asgi", "bottle", "django", "falcon", "fastapi", "flask", "http", "litestar", "pyramid", "quart")
+    + ("sanic", "schema", "starlette", "tornado", "wsgi")
 )
 
 

@@ -10,8 +10,8 @@ from math import inf
 from typing import Any, Unpack
 
 from holdfast.cookies import header_of
-from holdfast.errors import InvalidOption, StoreUnavailable
-from holdfast.facts import RequestFacts
+from holdfast.errors import InvalidOption, MissingMiddleware, StoreUnavailable
+from holdfast.facts import Facts, RequestFacts
 from holdfast.http import SENT, UNAVAILABLE, UNAVAILABLE_HEADERS, announce, given
 from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session, of_slot
@@ -47,6 +47,9 @@ class SessionMiddleware:
     A request that has a session already, from a middleware outside this one, keeps it (express-session).
     """
 
+    #: The class of the sessions, where a framework wants more of them than ours have.
+    kind: type[Session] = Session
+
     def __init__(
         self,
         app: ASGIApp,
@@ -71,20 +74,19 @@ class SessionMiddleware:
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, self._closing(send) if kind == "lifespan" else send)
             return
-        if scope.get("session") is not None or not (self._everywhere or self.sessions.covers(scope["path"])):
+        if scope.get("session") is not None or not (self._everywhere or self.sessions.covers(path_of(scope))):
             await self.app(scope, receive, send)
             return
         request = _Request(self.sessions, scope, receive, send)
         try:
-            begin = self.sessions.begin_lazy if self._lazy else self.sessions.begin_async
-            session = begin(header_of(scope, self.sessions.reads), request.facts)
+            session = self._begin(header_of(scope, self.sessions.reads), request.facts)
             if not isinstance(session, Session):
                 session = await session
         except StoreUnavailable as error:
             await request.without_store(error)
             if request.refused:
                 return
-            session = self.sessions.blank(request.facts)
+            session = self.sessions.blank(request.facts, self.kind)
         request.session = scope["session"] = session
         if self._lazy:
             scope[LOAD] = request.load
@@ -100,6 +102,16 @@ class SessionMiddleware:
             await request.refuse(error)
         finally:
             session.end(SENT)
+
+    def _begin(self, header: bytes, facts: Facts) -> Session | Awaitable[Session]:
+        if self._lazy:
+            return self.sessions.begin_lazy(header, facts, self.kind)
+        return self.sessions.begin_async(header, facts) if self.kind is Session else self._begin_as_kind(header, facts)
+
+    async def _begin_as_kind(self, header: bytes, facts: Facts) -> Session:
+        session = self.sessions.begin_lazy(header, facts, self.kind)
+        await self.sessions.load_async(session)
+        return session
 
     def _closing(self, send: Send) -> Send:
         """Return ``send`` for a lifespan: the store is closed before the server hears that the application is done."""
@@ -251,10 +263,32 @@ class _Request:
         await self.send_on({"type": "http.response.body", "body": UNAVAILABLE})
 
 
+def found(slot: object, remedy: str) -> Session:
+    """Return what a framework has in its place for the session. Raises MissingMiddleware if that is none."""
+    if not isinstance(slot, Session):
+        raise MissingMiddleware(remedy)
+    slot.mark_accessed()
+    return slot
+
+
+async def loaded(slot: object, remedy: str) -> Session:
+    """Do as ``found``, and load the session first if the middleware is lazy."""
+    if isinstance(slot, Session):
+        await slot._backing.load_async(slot)
+    return found(slot, remedy)
+
+
 def _ends(message: Message) -> bool:
     """Tell whether ``message`` is the last one that the application sends."""
     kind = message["type"]
     return kind == "websocket.close" or (kind == "http.response.body" and not message.get("more_body"))
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path of a request, as the browser knows it. Some frameworks take ``root_path`` off."""
+    root: str = scope.get("root_path", "")
+    path: str = scope["path"]
+    return path if path.startswith(root) else root + path
 
 
 def facts_of(scope: Scope) -> RequestFacts:
@@ -262,7 +296,7 @@ def facts_of(scope: Scope) -> RequestFacts:
     client = scope.get("client")
     return RequestFacts(
         method=scope.get("method", "GET"),
-        path=scope["path"],
+        path=path_of(scope),
         scheme=scope.get("scheme", "http"),
         headers=tuple((bytes(name), bytes(value)) for name, value in scope["headers"]),
         client=client[0] if client else None,

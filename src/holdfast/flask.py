@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, cast
 
 import flask
@@ -25,13 +26,18 @@ class Session(core.Session, SessionMixin):
     exchange: Exchange
 
     @property
+    def lifetime(self) -> timedelta:
+        """How long the cookie of a permanent session lives: a setting of the application."""
+        return current_app.permanent_session_lifetime
+
+    @property
     def permanent(self) -> bool:
         """Whether the cookie outlives the browser. Set to True, it lives for ``app.permanent_session_lifetime``."""
         return self.cookie.original_max_age is not None
 
     @permanent.setter
     def permanent(self, value: bool) -> None:
-        life = current_app.permanent_session_lifetime.total_seconds() if value else None
+        life = self.lifetime.total_seconds() if value else None
         if self.cookie.original_max_age != life:  # Many applications set it at each request.
             self.cookie.max_age = life
 

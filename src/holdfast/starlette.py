@@ -7,8 +7,7 @@ from typing import TypeVar
 from starlette.requests import HTTPConnection
 
 from holdfast import schema as schemas
-from holdfast.asgi import LOAD, SessionMiddleware
-from holdfast.errors import MissingMiddleware
+from holdfast.asgi import LOAD, SessionMiddleware, found
 from holdfast.schema import Unfit
 from holdfast.session import Session
 
@@ -27,11 +26,7 @@ def session(request: HTTPConnection) -> Session:
 
     Raises MissingMiddleware if there is none: the middleware is missing, or the cookie's path does not cover the URL.
     """
-    found = request.scope.get("session")
-    if not isinstance(found, Session):
-        raise MissingMiddleware(_REMEDY)
-    found.mark_accessed()
-    return found
+    return found(request.scope.get("session"), _REMEDY)
 
 
 async def load(request: HTTPConnection) -> Session:

@@ -62,6 +62,7 @@ class Running:
         self.site, self.folder = site, folder
         self._bases: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
+        self._visitors = contextlib.ExitStack()
         self._managers: dict[str, Sessions] = {}
 
     def base(self, variant: str = "default") -> str:
@@ -73,13 +74,18 @@ class Running:
 
     def close(self) -> None:
         """Stop what was started."""
+        self.see_off()
         for manager in self._managers.values():
             manager.close()
         self._stack.close()
 
     def browser(self, variant: str = "default", **settings: Any) -> Browser:
         """Return somebody who has not been at this variant before."""
-        return self._stack.enter_context(Browser(self, variant, **settings))
+        return self._visitors.enter_context(Browser(self, variant, **settings))
+
+    def see_off(self) -> None:
+        """Close the connections of all browsers: a server has room for so many."""
+        self._visitors.close()
 
     def sessions(self, variant: str = "default") -> Sessions:
         """Return a manager of this process, on the same store."""

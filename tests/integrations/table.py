@@ -27,4 +27,8 @@ SITES = [
     Site("pyramid", "waitress"),
     Site("bottle", "gunicorn"),
     Site("tornado", "itself"),
+    Site("litestar", "uvicorn"),
+    Site("quart", "hypercorn", lacks=NO_SLOT),
+    Site("aiohttp", "itself"),
+    Site("sanic", "itself", alone=True),
 ]
