@@ -25,7 +25,7 @@ from holdfast.stores.redis import RedisStore
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from tests.conftest import SECRET
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
-from tests.stores.redis_servers import Server, cluster, free_ports, started, wait_for
+from tests.stores.redis_servers import Server, cluster, free_ports, raw, started, wait_for
 from tests.stores.trials import visitor_is_told_to_come_again
 from tests.waiting import PATIENCE
 
@@ -357,6 +357,59 @@ async def test_a_cluster_client_of_the_application(nodes: list[Server], clock: F
     assert [sid for sid, _ in store.all()] == ["a"]
     ours.close()
     await theirs.aclose()
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_the_first_requests_to_a_cluster_may_all_come_at_once(nodes: list[Server], given: bool) -> None:
+    """None is sent astray: redis-py would close the connections of the others where it is told so often."""
+    for node in nodes:
+        node.ask("CONFIG", "RESETSTAT")
+    client = redis.asyncio.RedisCluster(host="127.0.0.1", port=nodes[0].port)
+    store = RedisStore(async_client=client) if given else RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}")
+    under_asyncio = store.asynchronous()
+    await asyncio.gather(*(under_asyncio.create(f"first{number}", b"x", 60) for number in range(40)))
+    await under_asyncio.close()
+    await client.aclose()
+    assert not any(b"MOVED" in raw(node, "INFO", "errorstats") for node in nodes)
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_slots_that_have_moved_cost_no_request(nodes: list[Server], given: bool) -> None:
+    """Who is told so asks the servers again, and leaves alone the connections on which others wait."""
+    client = redis.asyncio.RedisCluster(host="127.0.0.1", port=nodes[0].port, reinitialize_steps=0)
+    store = RedisStore(async_client=client) if given else RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}")
+    under_asyncio = store.asynchronous()
+    await under_asyncio.load("a")
+    manager = under_asyncio._connected().nodes_manager
+    # As it was before they moved.
+    manager.slots_cache = dict.fromkeys(manager.slots_cache, manager.slots_cache[0][:1])
+    await asyncio.gather(*(under_asyncio.create(f"moved{given}{number}", b"x", 60) for number in range(40)))
+    await under_asyncio.close()
+    await client.aclose()
+
+
+async def test_a_connection_to_a_cluster_that_another_task_closes_is_one_that_broke(nodes: list[Server]) -> None:
+    """When one breaks, redis-py closes those that are free, and gives them to whoever asks at that moment."""
+    store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}").asynchronous()
+    sids = [f"first{number}" for number in range(40)]
+    loads = lambda: [store.load(sid) for sid in sids]  # noqa: E731
+    before = await asyncio.gather(*loads())
+    primaries = store._connected().get_primaries()
+    answers = await asyncio.gather(*(node.disconnect_free_connections() for node in primaries), *loads())
+    assert answers[len(primaries) :] == before
+    await store.close()
+
+
+async def test_closing_lets_go_of_a_cluster_that_is_to_be_asked_anew(nodes: list[Server]) -> None:
+    """As after a failover: no connection is left open."""
+    store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}").asynchronous()
+    await store.load("a")
+    client = store._connected()
+    client._initialize = True
+    connections = [connection for node in client.get_nodes() for connection in node._connections]
+    assert any(connection.is_connected for connection in connections)
+    await store.close()
+    assert not any(connection.is_connected for connection in connections)
 
 
 async def test_a_synchronous_client_is_refused_under_asyncio(empty: Server) -> None:

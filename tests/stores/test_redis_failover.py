@@ -14,7 +14,7 @@ from holdfast import StoreUnavailable
 from holdfast.stores.base import Replaced
 from holdfast.stores.redis import RedisStore
 from holdfast.testing import FrozenClock, Link
-from tests.stores.redis_servers import Server, cluster, sentinels
+from tests.stores.redis_servers import Server, cluster, raw, sentinels, wait_for
 
 SIDS = [f"sid{number}" for number in range(12)]
 
@@ -37,16 +37,16 @@ def watched() -> Iterator[tuple[list[Server], list[Server]]]:
 class Visitors:
     """Each counts up in a session of its own, as fast as it can, through all outages."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, sids: list[str] = SIDS) -> None:
         self.store = store
-        self.acknowledged = dict.fromkeys(SIDS, 0)
+        self.acknowledged = dict.fromkeys(sids, 0)
         #: What must not be lost.
-        self.safe = dict.fromkeys(SIDS, 0)
+        self.safe = dict.fromkeys(sids, 0)
         self.outages = 0
         self.stopped = False
 
     async def run(self) -> None:
-        await asyncio.gather(*map(self.visit, SIDS))
+        await asyncio.gather(*map(self.visit, self.acknowledged))
 
     async def visit(self, sid: str) -> None:
         while not self.stopped:
@@ -65,7 +65,7 @@ class Visitors:
         """Wait until each has been served ten times more."""
         goal = {sid: count + 10 for sid, count in self.acknowledged.items()}
         deadline = time.monotonic() + FAILOVER
-        while any(self.acknowledged[sid] < goal[sid] for sid in SIDS):
+        while any(self.acknowledged[sid] < goal[sid] for sid in goal):
             assert time.monotonic() < deadline, "requests do not succeed again"
             await asyncio.sleep(0.005)
 
@@ -99,6 +99,24 @@ async def kill_in_the_middle(store: RedisStore, victim: Server, key: str) -> Non
         assert int(store.load(sid).payload) - visitors.acknowledged[sid] in (0, 1)
     await under_asyncio.close()
     store.close()
+
+
+async def test_a_primary_of_a_cluster_hands_over_and_nobody_notices(nodes: list[Server]) -> None:
+    """Who is told that the slots have moved learns it without closing the connections of others."""
+    store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}", timeout=FAILOVER).asynchronous()
+    sids = [f"visitor{number}" for number in range(30)]
+    for sid in sids:
+        await store.create(sid, b"0", 600)
+    visitors = Visitors(store, sids)
+    running = asyncio.ensure_future(visitors.run())
+    await visitors.more()
+    nodes[4].ask("CLUSTER", "FAILOVER")
+    await asyncio.to_thread(wait_for, lambda: b"role:master" in raw(nodes[4], "INFO", "replication"))
+    await visitors.more()
+    visitors.stopped = True
+    await running
+    assert visitors.outages == 0
+    await store.close()
 
 
 async def test_a_primary_of_a_cluster_is_killed(nodes: list[Server]) -> None:

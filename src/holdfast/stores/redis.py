@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 import redis
+import redis.asyncio
 from redis.client import NEVER_DECODE
 
 from holdfast.dual import Found, Steps
@@ -52,7 +53,9 @@ class RedisStore(ServerStore):
     with everything in Redis.
     """
 
-    lost = (ConnectionError, redis.ConnectionError, redis.ReadOnlyError)
+    # The last two are what comes out of redis-py and asyncio when a task writes to a connection that was closed under
+    # it: by redis-py in a cluster, which closes all that are free when one breaks, or by the server (redis-py #4287).
+    lost = (ConnectionError, redis.ConnectionError, redis.ReadOnlyError, AttributeError, TypeError)
 
     def __init__(
         self,
@@ -143,7 +146,13 @@ class RedisStore(ServerStore):
         return bool((yield from self._run(client, "delete", sid)))
 
     def _run(self, client: Any, script: str, sid: str, *arguments: Any) -> Steps[Any]:
-        return run(client, script, self._key(sid), self._now(), *arguments)
+        yield from self._know_servers(client)
+        return (yield from run(client, script, self._key(sid), self._now(), *arguments))
+
+    def _know_servers(self, client: Any) -> Steps[None]:
+        """Wait until a cluster's client knows its servers: it sends to any of them what it is given before."""
+        if self._asyncio and isinstance(client, redis.asyncio.RedisCluster):
+            yield client.initialize()
 
     def _key(self, sid: str) -> bytes:
         # A sid is any text, and a lone surrogate has no UTF-8.
@@ -181,8 +190,7 @@ class RedisStore(ServerStore):
     def _nodes(self, client: Any) -> Steps[list[Any]]:
         if not hasattr(client, "get_primaries"):
             return [None]
-        if self._asyncio:
-            yield client.initialize()
+        yield from self._know_servers(client)
         return list(client.get_primaries())
 
     def _page(

@@ -47,6 +47,21 @@ class _Pool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.Blockin
     """Asks a Sentinel where to connect, and waits for a free connection."""
 
 
+class _Cluster(redis.asyncio.RedisCluster):
+    """Learns anew who serves what, and leaves alone the connections on which other tasks wait for their replies."""
+
+    async def aclose(self) -> None:
+        # The driver itself calls this, at every fifth MOVED and at each CLUSTERDOWN, and loses what is under way. It
+        # asks the servers again all the same, and replaces a connection when nobody uses it.
+        self._initialize = True
+
+    async def disconnect(self) -> None:
+        """Close all connections."""
+        # It thinks that there is nothing to close while it is to ask again.
+        self._initialize = False
+        await super().aclose()
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where a server is, and how to get in."""
 
@@ -79,7 +94,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
                 "max_connections": 2**31,
                 "retry": driver.retry.Retry(*_NEVER_AGAIN),
             }
-            return driver.RedisCluster(startup_nodes=nodes, **more, **patience, **self.login, **self._ssl())
+            cluster: Any = _Cluster if asynchronous else redis.RedisCluster
+            return cluster(startup_nodes=nodes, **more, **patience, **self.login, **self._ssl())
         pool = {"max_connections": max_connections, "timeout": timeout}
         connection = {
             **self.login,
@@ -112,7 +128,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 def disconnect(client: Any, *, asynchronous: bool) -> Steps[None]:
     """Close ``client``, and what it has asked for its server."""
-    yield client.aclose() if asynchronous else client.close()
+    if isinstance(client, _Cluster):
+        yield client.disconnect()
+    else:
+        yield client.aclose() if asynchronous else client.close()
     manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     for sentinel in manager.sentinels if manager else ():
         yield sentinel.aclose() if asynchronous else sentinel.close()
