@@ -19,7 +19,7 @@ from holdfast.codecs import Encrypted, Json, Msgpack
 from holdfast.coded import CodedStore
 from holdfast.errors import MissingExtra
 from holdfast.kruptein import Kruptein
-from holdfast.stores.base import Iterable, Sweepable
+from holdfast.stores.base import Iterable, Sweepable, can
 from holdfast.stores.memory import MemoryStore
 from holdfast.stores.sqlite import SqliteStore
 from holdfast.testing import FrozenClock, StoreConformance
@@ -212,9 +212,9 @@ def test_abilities_are_those_of_the_store_inside(clock: FrozenClock) -> None:
 
         create = replace = touch = delete = load
 
-    assert isinstance(CodedStore(MemoryStore(clock=clock), []), Iterable)
-    assert isinstance(CodedStore(MemoryStore(clock=clock), []), Sweepable)
-    assert not isinstance(CodedStore(Plain(), []), Iterable)
+    assert can(CodedStore(MemoryStore(clock=clock), []), Iterable)
+    assert can(CodedStore(MemoryStore(clock=clock), []), Sweepable)
+    assert not can(CodedStore(Plain(), []), Iterable)
 
 
 # Sessions -------------------------------------------------------------------------------------------------------------

@@ -226,8 +226,9 @@ def test_not_looking_costs_nothing(look: Callable[[Session], Any], known: Visito
     assert visit.response.headers == []
 
 
-# Where the key is missing these raise; and json's encoder in C writes an empty dict without asking it.
-@pytest.mark.parametrize("name", sorted(LOOKS.keys() - {"getitem", "%", "format", "json"}))
+# Where the key is missing these raise; and json's encoder in C, which from Python 3.13 on indents too, writes an empty
+# dict without asking it.
+@pytest.mark.parametrize("name", sorted(LOOKS.keys() - {"getitem", "%", "format", "json", "json, indented"}))
 def test_looking_at_an_empty_session_counts_and_starts_none(name: str, visitor: Visitor) -> None:
     """A stranger's session can be looked at in every way, and none is stored for it."""
     visit = visitor.visit(LOOKS[name])
