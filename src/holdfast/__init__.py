@@ -41,15 +41,29 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_INTEGRATIONS = frozenset(
-    ("aiohttp", "asgi", "bottle", "django", "falcon", "fastapi", "flask", "http", "litestar", "pyramid", "quart", "sanic")
-)
-_ROOMS = _INTEGRATIONS | {"schema", "starlette", "tornado", "wsgi"}
+_INTEGRATIONS = {
+    "aiohttp",
+    "asgi",
+    "bottle",
+    "django",
+    "falcon",
+    "fastapi",
+    "flask",
+    "http",
+    "litestar",
+    "pyramid",
+    "quart",
+    "sanic",
+    "schema",
+    "starlette",
+    "tornado",
+    "wsgi",
+}
 
 
 def __getattr__(name: str) -> Any:
     # `import holdfast` and then `holdfast.asgi.SessionMiddleware`: a module of an integration is imported when it is
     # named, for its framework may not be installed.
-    if name in _ROOMS:
+    if name in _INTEGRATIONS:
         return import_module(f"holdfast.{name}")
     raise AttributeError(f"module 'holdfast' has no attribute {name!r}")

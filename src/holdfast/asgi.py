@@ -271,10 +271,10 @@ def found(slot: object, remedy: str) -> Session:
     return slot
 
 
-async def loaded(slot: object, remedy: str) -> Session:
+async def loaded(scope: Any, slot: object, remedy: str) -> Session:
     """Do as ``found``, and load the session first if the middleware is lazy."""
-    if isinstance(slot, Session):
-        await slot._backing.load_async(slot)
+    if LOAD in scope:
+        await scope[LOAD]()
     return found(slot, remedy)
 
 

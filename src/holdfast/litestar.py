@@ -76,11 +76,11 @@ def session(request: ASGIConnection[Any, Any, Any, Any]) -> Session:
 
 async def load(request: ASGIConnection[Any, Any, Any, Any]) -> Session:
     """Return the session of a request, loading it first if the plugin is lazy. Asks the store at most once."""
-    return await asgi.loaded(request.scope.get(KEY), _REMEDY)
+    return await asgi.loaded(request.scope, request.scope.get(KEY), _REMEDY)
 
 
 async def _provide(scope: Scope) -> Session:
-    return await asgi.loaded(scope.get(KEY), _REMEDY)
+    return await asgi.loaded(scope, scope.get(KEY), _REMEDY)
 
 
 def _with_session(app: Any, sessions: Sessions, lazy: bool) -> Any:
@@ -102,7 +102,7 @@ async def _take_back(scope: asgi.Scope) -> None:
     """Do to the session what ``clear_session`` and ``set_session`` mean."""
     slot, ours = scope.get("session"), scope[KEY]
     if slot is Empty or isinstance(slot, Mapping):
-        scope["session"] = await asgi.loaded(ours, _REMEDY)
+        scope["session"] = await asgi.loaded(scope, ours, _REMEDY)
     if slot is Empty:
         ours.destroy()
     elif isinstance(slot, Mapping):

@@ -57,7 +57,8 @@ def init_app(app: Quart, sessions: Sessions, *, lazy: bool = False) -> None:
 async def load() -> Session:
     """Return the session of the request at hand, loading it first if the application is lazy."""
     found = cast("Any", quart.session)._get_current_object()
-    return cast("Session", await asgi.loaded(found, "call holdfast.quart.init_app(app, sessions) first"))
+    scope = cast("Any", quart.request if quart.has_request_context() else quart.websocket).scope
+    return cast("Session", await asgi.loaded(scope, found, "call holdfast.quart.init_app(app, sessions) first"))
 
 
 class _Middleware(asgi.SessionMiddleware):

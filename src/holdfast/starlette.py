@@ -7,7 +7,7 @@ from typing import TypeVar
 from starlette.requests import HTTPConnection
 
 from holdfast import schema as schemas
-from holdfast.asgi import LOAD, SessionMiddleware, found
+from holdfast.asgi import SessionMiddleware, found, loaded
 from holdfast.schema import Unfit
 from holdfast.session import Session
 
@@ -31,9 +31,7 @@ def session(request: HTTPConnection) -> Session:
 
 async def load(request: HTTPConnection) -> Session:
     """Return the session of a request, loading it first if the middleware is lazy. Asks the store at most once."""
-    if LOAD in request.scope:
-        await request.scope[LOAD]()
-    return session(request)
+    return await loaded(request.scope, request.scope.get("session"), _REMEDY)
 
 
 async def typed(request: HTTPConnection, schema: type[T], *, unfit: Unfit = "default") -> T:
