@@ -510,3 +510,29 @@ def test_programs_that_do_not_wait(tmp_path: Path) -> None:
     assert sessions.revoke_user("zoe") == 1
     assert sessions.open(session.id) is None
     sessions.close()
+
+
+async def test_a_logout_is_done_whatever_becomes_of_the_index() -> None:
+    """And so is a visit: the index heals by itself."""
+
+    class Failing(MemoryStore):
+        def index(self) -> Any:
+            class Room(MemoryStore):
+                def load(self, sid: str) -> Any:
+                    raise ConnectionError
+
+            return Room()
+
+    site = Site()
+    leaving, staying = await site.login("zoe"), await site.login("zoe")
+    site.store.__class__ = Failing
+    response = await site.visit(leaving, lambda session: session.logout())
+    assert (response.status, leaving) == (200, {})
+    for _ in range(3):
+        site.clock.advance(700)
+        assert (await site.visit(staying)).status == 200
+    site.store.__class__ = MemoryStore
+    for _ in range(2):
+        site.clock.advance(700)
+        await site.visit(staying)
+    assert len(await site.sessions.of_user("zoe")) == 1

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -33,6 +34,12 @@ TOMBSTONE_TTL = 60.0
 
 #: How many times in a row a request that comes by an old id is sent on.
 MOST_HOPS = 4
+
+
+def _in_passing(steps: Steps[None]) -> Steps[None]:
+    """Run ``steps`` for an index, which heals by itself: what the visitor has come for is done."""
+    with suppress(StoreUnavailable):
+        yield from steps
 
 
 class Members(Protocol):
@@ -88,7 +95,7 @@ class Commits:
             if not there:
                 return self.gone(session, plan)
             if due and self.members is not None:
-                yield from self.members.renew(store, session, plan.ttl)
+                yield from _in_passing(self.members.renew(store, session, plan.ttl))
             return plan
         if operation is Operation.DELETE:
             return (yield from self._delete(store, session, plan))
@@ -141,7 +148,7 @@ class Commits:
         """Take ``sid``, whose record held ``payload``, out of the indexes."""
         contents = decode(payload or b"")
         if contents is not None and contents.system and self.members is not None:
-            yield from self.members.leave(store, contents.system, sid)
+            yield from _in_passing(self.members.leave(store, contents.system, sid))
 
     def end(self, store: Any, sid: str, payload: bytes = b"") -> Steps[bool]:
         """End the session that has the id ``sid``, or had it until just now. Return whether there was one.
@@ -197,7 +204,7 @@ class Commits:
             session.sent_on = session.sent_on or written.sid != plan.sid
             session.adopt(written.sid, written.payload, written.ttl)
         if due and self.members is not None:
-            yield from self.members.renew(store, session, written.ttl)
+            yield from _in_passing(self.members.renew(store, session, written.ttl))
         self._events.tell(Happening.SAVED, written.sid)
         return written
 
