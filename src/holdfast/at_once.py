@@ -20,7 +20,7 @@ from holdfast.errors import RetriesExhausted, SessionError, SessionGone, Session
 from holdfast.events import Events
 from holdfast.locks import lock_in, with_lock, without_lock
 from holdfast.options import Options
-from holdfast.patience import MAX_TRIES, pause_before
+from holdfast.patience import MAX_TRIES, QUICK_TRIES, pause_before
 from holdfast.record import JSON, Contents, decode, encode
 from holdfast.session import Session
 from holdfast.stores.base import Replaced
@@ -85,7 +85,7 @@ class AtOnce:
         if session.fence:
             raise SessionError("this request holds the lock of its session already")
         until = time.monotonic() + wait
-        tries = 0
+        tries = QUICK_TRIES
         while True:
             fence: int | None = yield from self._take_lock(store, session, ttl)
             if fence is not None:
@@ -93,8 +93,8 @@ class AtOnce:
                 return fence
             if time.monotonic() >= until:
                 raise SessionLocked(wait)
-            tries += 1
-            yield from pause_before(tries + 3)
+            yield from pause_before(tries)
+            tries += QUICK_TRIES
 
     def _take_lock(self, store: Any, session: Session, ttl: float) -> Steps[int | None]:
         """Take the lock if it is there to be taken, and return the holder's number."""

@@ -15,6 +15,7 @@ import pytest
 from holdfast import InvalidOption, StoreUnavailable, UnserialisableValue, stores
 from holdfast.stores.base import Conflict, Missing, Replaced
 from holdfast.stores.mysql import MysqlStore
+from holdfast.stores.tables import index_table
 from holdfast.testing import FrozenClock, Link, StoreConformance
 from tests.processes import forked
 from tests.stores.beside import Ours, hand_to_and_fro, node_site
@@ -420,3 +421,11 @@ def test_a_wrong_url_says_what_to_write(url: str, message: str) -> None:
 def test_its_repr_tells_no_password() -> None:
     """Nor anything else of the place."""
     assert repr(MysqlStore("mysql://u:hush@h/d")) == "<MysqlStore>"
+
+
+def test_the_index_of_a_table_with_a_long_name_has_a_name_too() -> None:
+    """Two tables whose names differ at their ends have two."""
+    short, one, other = (index_table(name, 64) for name in ("sessions", "x" * 63 + "1", "x" * 63 + "2"))
+    assert short == "sessions_index"
+    assert one != other
+    assert len(one) == len(other) <= 64

@@ -25,7 +25,7 @@ from holdfast.stores.mysql_table import AGAIN, DUPLICATE, EXISTS, NO_TABLE, REFU
 from holdfast.stores.pool import AsyncPool, Pool
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.statements import Rows
-from holdfast.stores.tables import PRUNE_EVERY, TableStore
+from holdfast.stores.tables import PRUNE_EVERY, TableStore, index_table
 
 __all__ = ["MysqlStore", "from_url"]
 
@@ -69,7 +69,7 @@ class MysqlStore(TableStore):
         super().__init__(timeout=timeout, prune_every=prune_every, clock=clock)
         self._max_connections = options.whole_number("max_connections", max_connections, 10)
         self._statements, self._schema, self.last_moment = fill_in(layout, table)
-        self._of_index = fill_in(layout, f"{table}_index")[:2]
+        self._of_index = fill_in(layout, index_table(table, 64))[:2]
         seconds = max(1, math.ceil(self._timeout))
         self._parameters = _parameters(place) | {
             "charset": "utf8mb4",

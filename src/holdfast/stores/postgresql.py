@@ -23,10 +23,10 @@ from holdfast.stores import options
 from holdfast.stores import url as urls
 from holdfast.stores.pool import AsyncPool, Pool
 from holdfast.stores.postgresql_driver import AsyncConnection, Connection, Driver, Theirs
-from holdfast.stores.postgresql_table import LAYOUTS, SCHEMA, STATEMENTS, fill_in, warn_of_zone
+from holdfast.stores.postgresql_table import LAYOUTS, LONGEST_NAME, SCHEMA, STATEMENTS, fill_in, warn_of_zone
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.statements import Rows
-from holdfast.stores.tables import PRUNE_EVERY, TableStore
+from holdfast.stores.tables import PRUNE_EVERY, TableStore, index_table
 
 __all__ = ["PostgresqlStore", "from_url"]
 
@@ -79,7 +79,7 @@ class PostgresqlStore(TableStore):
         self._parameters = None if conninfo is None else _parameters(conninfo, self._timeout, pgbouncer)
         self._prepares = not pgbouncer
         self._statements, self._schema = _statements(layout, table, schema, time_zone)
-        table = f"{LAYOUTS[layout]['table'] if table is None else table}_index"
+        table = index_table(LAYOUTS[layout]["table"] if table is None else table, LONGEST_NAME)
         self._of_index = _statements(layout, table, schema, time_zone)
         self._zone_is_checked = time_zone is not None or not LAYOUTS[layout]["zoned"]
 

@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from holdfast.errors import InvalidOption
 
-__all__ = ["LAYOUTS", "SCHEMA", "STATEMENTS", "fill_in", "warn_of_zone"]
+__all__ = ["LAYOUTS", "LONGEST_NAME", "SCHEMA", "STATEMENTS", "fill_in", "warn_of_zone"]
 
 K = TypeVar("K")
 
@@ -101,7 +101,7 @@ SCHEMA = (
 _UTC = re.compile("(Etc/)?(UTC|UCT|GMT([+-]?0)?|Zulu|Universal|Greenwich)", re.IGNORECASE)
 
 #: The longest name of a table whose index has a name too: PostgreSQL cuts names after 63 bytes.
-_LONGEST_NAME = 50
+LONGEST_NAME = 50
 
 
 def fill_in(
@@ -113,8 +113,8 @@ def fill_in(
     words = LAYOUTS[layout]
     table = words["table"] if table is None else table
     for option, name in (("table", table), ("schema", schema)):
-        if name is not None and not (0 < len(name.encode("utf-8", "replace")) <= _LONGEST_NAME and "\0" not in name):
-            raise InvalidOption(option, f"{name!r} is no name", f"Use 1 to {_LONGEST_NAME} letters.")
+        if name is not None and not (0 < len(name.encode("utf-8", "replace")) <= LONGEST_NAME and "\0" not in name):
+            raise InvalidOption(option, f"{name!r} is no name", f"Use 1 to {LONGEST_NAME} letters.")
     if zone is not None and not words["zoned"]:
         raise InvalidOption("time_zone", f"the ends of {layout} are in no time zone of a connection", "Leave it out.")
     if zone is not None and not re.fullmatch("[A-Za-z0-9_+/-]+", zone):

@@ -17,11 +17,11 @@ from sqlalchemy.engine import Engine
 
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption
-from holdfast.stores import mysql_table
+from holdfast.stores import mysql_table, postgresql_table
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.sqlalchemy_tables import default_table, statements_for
 from holdfast.stores.statements import Rows
-from holdfast.stores.tables import PRUNE_EVERY, TableStore
+from holdfast.stores.tables import PRUNE_EVERY, TableStore, index_table
 
 __all__ = ["SqlalchemyStore"]
 
@@ -75,7 +75,7 @@ class SqlalchemyStore(TableStore):
         self._dialect = (engine or async_engine).dialect.name
         self._statements, self._schema, last_moment = statements_for(self._dialect, layout, table, schema, time_zone)
         self.last_moment = last_moment or self.last_moment
-        table = f"{table or default_table(self._dialect, layout)}_index"
+        table = index_table(table or default_table(self._dialect, layout), postgresql_table.LONGEST_NAME)
         self._of_index = statements_for(self._dialect, layout, table, schema, time_zone)[:2]
 
     def index(self) -> SqlalchemyStore:

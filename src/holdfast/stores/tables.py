@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 from holdfast.dual import Found, Steps, run_async, run_sync
@@ -24,7 +25,7 @@ from holdfast.stores.row import key_of, parse, record_of, text_of
 from holdfast.stores.server import DEADLINE
 from holdfast.stores.statements import StatementStore
 
-__all__ = ["TableStore"]
+__all__ = ["TableStore", "index_table"]
 
 #: How many rows are read, or removed, in one statement: some milliseconds, far below the deadline.
 PAGE_SIZE = 200
@@ -34,6 +35,14 @@ BATCH = 1000
 PRUNE_EVERY = 900.0
 
 _REPLACED, _MISSING = Replaced(), Missing()
+
+
+def index_table(table: str, longest: int) -> str:
+    """Return the name of the table of the index beside ``table``, where a name may have ``longest`` bytes."""
+    name = f"{table}_index"
+    if len(name.encode("utf-8", "replace")) <= longest:
+        return name
+    return f"index_{sha256(table.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 class TableStore(StatementStore):
