@@ -26,6 +26,7 @@ def test_holdfast_keeps_what_express_session_loses() -> None:
         ("holdfast, memory", "defaults"): kept,
         ("holdfast, SQLite", "defaults"): kept,
         ("holdfast, files", "defaults"): kept,
+        ("holdfast, Redis", "defaults"): kept,
         ("express-session, MemoryStore", "`resave: false`, as advised"): ["kept", "undone 3 of 3", "lost 3 of 3"],
         ("express-session, MemoryStore", "`resave: true`, its default"): [
             "undone 3 of 3",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from itertools import count
 from pathlib import Path
@@ -16,7 +15,7 @@ from holdfast.merge import add
 from tests.conftest import SECRET
 from tests.stress.checker import check, read_histories
 from tests.stress.stores import SITES, Site, close_store, open_store
-from tests.stress.worker import Counted, Login, Task, Thread
+from tests.stress.worker import Login, Task, Thread
 
 STORES = [name for name in SITES if name not in ("memory", "sqlite", "file")]  # Those never wait.
 KINDS = ("read", "write", "incr", "transact", "rotate", "logout")
@@ -82,11 +81,9 @@ async def test_whoever_comes_next_sees_its_own_session(
     store: str, cancel: Any, sites: Callable[[str], Site], tmp_path: Path
 ) -> None:
     """One is cancelled ever later, until it is not; two others use the same connections, meanwhile and after."""
-    under_asyncio = open_store(store, sites(store).url, 20.0)
-    if hasattr(under_asyncio, "asynchronous"):
-        under_asyncio = under_asyncio.asynchronous()
-    counted = Counted(under_asyncio, Counter())
-    sessions = Sessions(secret=SECRET, store=counted, merge={"by add": add})
+    opened = open_store(store, sites(store).url, 20.0)
+    under_asyncio = opened.asynchronous() if hasattr(opened, "asynchronous") else opened
+    sessions = Sessions(secret=SECRET, store=opened, merge={"by add": add})
     thread = Thread(Task(store, "", str(tmp_path), "w", 0), "w", sessions)
 
     async def log_in(user: str) -> Login:

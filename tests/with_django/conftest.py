@@ -58,7 +58,8 @@ if not settings.configured:
     django.setup()
 
 
-@pytest.fixture(scope="package", autouse=True)
+# For the whole run: a worker may have tests of another folder between those of this one.
+@pytest.fixture(scope="session", autouse=True)
 def project() -> Iterator[None]:
     """The database, and what Django's own runner does before its tests."""
     setup_test_environment()
