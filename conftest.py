@@ -13,9 +13,14 @@ from sybil.parsers.rest import DocTestParser
 
 
 def _in_a_folder_of_its_own(namespace: dict[str, Any]) -> None:
+    import gc
     import os
     import tempfile
 
+    with warnings.catch_warnings():
+        # What another test has left behind is no matter of an example.
+        warnings.simplefilter("ignore")
+        gc.collect()
     namespace["__name__"] = "__main__"  # Litestar asks for the module of a handler.
     namespace["_home"] = os.getcwd()
     namespace["_folder"] = tempfile.TemporaryDirectory()
