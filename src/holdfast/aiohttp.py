@@ -9,11 +9,10 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from holdfast.asgi import found
 from holdfast.cookies import header_of
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
@@ -59,9 +58,7 @@ def init_app(app: web.Application, sessions: Sessions, *, lazy: bool = False) ->
             exchange.abandon()
 
     async def close(app: web.Application) -> None:
-        answer = sessions.close()
-        if answer is not None:
-            await answer
+        await close_async(sessions)
 
     app.middlewares.insert(0, with_session)
     app.on_response_prepare.append(_prepare)

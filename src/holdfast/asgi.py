@@ -10,9 +10,9 @@ from math import inf
 from typing import Any, Unpack
 
 from holdfast.cookies import header_of
-from holdfast.errors import InvalidOption, MissingMiddleware, StoreUnavailable
+from holdfast.errors import InvalidOption, StoreUnavailable
 from holdfast.facts import Facts, RequestFacts
-from holdfast.http import SENT, UNAVAILABLE, UNAVAILABLE_HEADERS, announce, given
+from holdfast.http import SENT, UNAVAILABLE, UNAVAILABLE_HEADERS, announce, close_async, found, given
 from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session, of_slot
 
@@ -118,9 +118,7 @@ class SessionMiddleware:
 
         async def send_on(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
-                answer = self.sessions.close()
-                if answer is not None:
-                    await answer
+                await close_async(self.sessions)
             await send(message)
 
         return send_on
@@ -261,14 +259,6 @@ class _Request:
             return
         await self.send_on({"type": "http.response.start", "status": 503, "headers": list(_REFUSED)})
         await self.send_on({"type": "http.response.body", "body": UNAVAILABLE})
-
-
-def found(slot: object, remedy: str) -> Session:
-    """Return what a framework has in its place for the session. Raises MissingMiddleware if that is none."""
-    if not isinstance(slot, Session):
-        raise MissingMiddleware(remedy)
-    slot.mark_accessed()
-    return slot
 
 
 async def loaded(scope: Any, slot: object, remedy: str) -> Session:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, Unpack
 
 import falcon
@@ -13,7 +13,7 @@ import falcon.asgi
 from holdfast import asgi, wsgi
 from holdfast.cookies import header_of
 from holdfast.errors import MissingMiddleware, StoreUnavailable
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, given
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, async_body, close_async, given
 from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session
 
@@ -97,17 +97,15 @@ class SessionMiddleware:
         except StoreUnavailable as error:
             raise _answer(exchange, error) from error
         if resp.sse is not None:
-            resp.sse = _body(exchange, resp.sse)
+            resp.sse = async_body(exchange, resp.sse)
         elif resp.stream is None or hasattr(resp.stream, "read"):
             exchange.abandon()
         else:
-            resp.stream = _body(exchange, resp.stream)
+            resp.stream = async_body(exchange, resp.stream)
 
     async def process_shutdown(self, scope: dict[str, Any], event: dict[str, Any]) -> None:
         """Close the store, under ASGI."""
-        answer = self.sessions.close()
-        if answer is not None:
-            await answer
+        await close_async(self.sessions)
 
     def _begin(self, req: falcon.Request, exchange: Exchange) -> Exchange:
         req.context.holdfast = exchange
@@ -143,23 +141,6 @@ class _Headers:
 
     def __setitem__(self, name: str, value: str, /) -> None:
         self.set(name, value)
-
-
-async def _body(exchange: Exchange, chunks: AsyncIterable[Any]) -> AsyncIterator[Any]:
-    """Hand on the chunks of a body, as ``holdfast.http.Body`` does."""
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except Exception:
-        exchange.stored = False
-        raise
-    finally:
-        close = getattr(chunks, "close", getattr(chunks, "aclose", None))
-        try:
-            if close is not None:
-                await close()
-        finally:
-            await exchange.finish_async()
 
 
 def _answer(exchange: Exchange, error: StoreUnavailable) -> Exception:

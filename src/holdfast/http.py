@@ -8,18 +8,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from holdfast import dual
 from holdfast.dual import Steps
-from holdfast.errors import InvalidOption, StoreUnavailable
+from holdfast.errors import InvalidOption, MissingMiddleware, StoreUnavailable
 from holdfast.facts import Facts
 from holdfast.manager import Sessions
 from holdfast.session import Session, of_slot
 
-__all__ = ["SENT", "UNAVAILABLE", "UNAVAILABLE_HEADERS", "Body", "Exchange", "Headers", "announce", "given"]
+__all__ = [
+    "SENT",
+    "UNAVAILABLE",
+    "UNAVAILABLE_HEADERS",
+    "Body",
+    "Exchange",
+    "Headers",
+    "announce",
+    "async_body",
+    "close_async",
+    "found",
+    "given",
+]
 
 #: What a visitor is told while the store is down, with status 503.
 UNAVAILABLE: Final = b"The session store cannot be reached. Please try again in a moment.\n"
@@ -85,6 +97,21 @@ def given(sessions: Sessions | None, options: Mapping[str, Any]) -> Sessions:
     if sessions is None and "secret" not in options:
         raise InvalidOption("sessions", "there is none", "Give sessions=Sessions(secret=..., store=...).")
     return Sessions(**options) if sessions is None else sessions
+
+
+def found(slot: object, remedy: str) -> Session:
+    """Return what a framework has in its place for the session. Raises MissingMiddleware if that is none."""
+    if not isinstance(slot, Session):
+        raise MissingMiddleware(remedy)
+    slot.mark_accessed()
+    return slot
+
+
+async def close_async(sessions: Sessions) -> None:
+    """Close the store, when an asynchronous application ends."""
+    answer = sessions.close()
+    if answer is not None:
+        await answer
 
 
 class Exchange:
@@ -248,3 +275,20 @@ class Body:
             if not self._over:
                 self._over = True
                 self._exchange.finish()
+
+
+async def async_body(exchange: Exchange, chunks: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """Hand on the chunks of a body as ``Body`` does, under asyncio."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except Exception:
+        exchange.stored = False
+        raise
+    finally:
+        close = getattr(chunks, "close", getattr(chunks, "aclose", None))
+        try:
+            if close is not None:
+                await close()
+        finally:
+            await exchange.finish_async()

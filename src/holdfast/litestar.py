@@ -18,7 +18,7 @@ from litestar.types import Empty, Scope
 
 from holdfast import asgi
 from holdfast.errors import StoreUnavailable
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, close_async, found
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
@@ -61,9 +61,7 @@ class SessionPlugin(InitPlugin):
         return app_config
 
     async def _close(self) -> None:
-        answer = self._sessions.close()
-        if answer is not None:
-            await answer
+        await close_async(self._sessions)
 
 
 def session(request: ASGIConnection[Any, Any, Any, Any]) -> Session:
@@ -71,7 +69,7 @@ def session(request: ASGIConnection[Any, Any, Any, Any]) -> Session:
 
     Raises MissingMiddleware if there is none: the plugin is missing, or the cookie's path does not cover the URL.
     """
-    return asgi.found(request.scope.get(KEY), _REMEDY)
+    return found(request.scope.get(KEY), _REMEDY)
 
 
 async def load(request: ASGIConnection[Any, Any, Any, Any]) -> Session:

@@ -11,11 +11,10 @@ from sanic import HTTPResponse, Request, Sanic
 from sanic.compat import Header
 from sanic.exceptions import SanicException
 
-from holdfast.asgi import found
 from holdfast.cookies import header_of
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
@@ -48,9 +47,7 @@ def init_app(app: Sanic[Any, Any], sessions: Sessions, *, lazy: bool = False) ->
             await exchange.load_async()
 
     async def close(app: Any) -> None:
-        answer = sessions.close()
-        if answer is not None:
-            await answer
+        await close_async(sessions)
 
     app.register_middleware(begin, "request", priority=_OUTERMOST)
     app.register_middleware(_commit, "response", priority=_OUTERMOST)

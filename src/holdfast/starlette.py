@@ -7,7 +7,8 @@ from typing import TypeVar
 from starlette.requests import HTTPConnection
 
 from holdfast import schema as schemas
-from holdfast.asgi import SessionMiddleware, found, loaded
+from holdfast.asgi import SessionMiddleware, loaded
+from holdfast.http import found
 from holdfast.schema import Unfit
 from holdfast.session import Session
 

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from http.cookies import Morsel
 from typing import Any
 
@@ -23,7 +21,7 @@ from holdfast.django.store import EXPIRY, SessionStore
 from holdfast.dual import Steps
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, async_body
 from holdfast.session import Intent
 
 __all__ = ["PlainSessionMiddleware", "SessionMiddleware", "asession", "session"]
@@ -156,23 +154,10 @@ def _with_end(exchange: Exchange, response: HttpResponse) -> HttpResponse:
     if not response.streaming or getattr(response, "file_to_stream", None) is not None:
         exchange.abandon()
     elif response.is_async:
-        response.streaming_content = _chunks(exchange, response.streaming_content)
+        response.streaming_content = async_body(exchange, response.streaming_content)
     else:
         response.streaming_content = Body(exchange, response.streaming_content)
     return response
-
-
-async def _chunks(exchange: Exchange, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in body:
-            yield chunk
-    except (GeneratorExit, asyncio.CancelledError):  # The client has left.
-        await exchange.finish_async()
-        raise
-    except BaseException:
-        exchange.abandon()
-        raise
-    await exchange.finish_async()
 
 
 def _refuses() -> bool:
