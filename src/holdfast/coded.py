@@ -15,7 +15,12 @@ from holdfast.codecs import Codec, Json
 from holdfast.dual import Steps, run_sync, start
 from holdfast.stores.base import Conflict, Missing, Record, Replaced
 
-__all__ = ["CodedStore", "Payload", "StoredId"]
+__all__ = ["CodedStore", "Payload", "StoredId", "digest"]
+
+
+def digest(text: bytes) -> str:
+    """Return the SHA-256 of ``text`` as 43 characters that can stand in any key."""
+    return urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=").decode("ascii")
 
 
 class Payload(bytes):
@@ -32,8 +37,7 @@ class StoredId(str):
         """Return ``sid`` as it stands in the store."""
         if isinstance(sid, cls):
             return str(sid)
-        digest = hashlib.sha256(sid.encode("utf-8", "surrogatepass")).digest()
-        return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+        return digest(sid.encode("utf-8", "surrogatepass"))
 
 
 #: What a record becomes that no codec reads: corrupt, which is no session.

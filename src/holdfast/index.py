@@ -16,16 +16,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from holdfast.border import Border
+from holdfast.coded import digest
 from holdfast.dual import Steps
 from holdfast.errors import RetriesExhausted
 from holdfast.patience import MAX_TRIES, pause_before
@@ -54,8 +53,7 @@ _decoder = msgspec.json.Decoder(_Payload)
 
 def key_of(name: str, value: str | int) -> str:
     """Return the key of the index ``name`` for ``value``. Whoever reads the store cannot tell either from it."""
-    digest = hashlib.sha256(json.dumps([name, value]).encode("ascii")).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return digest(json.dumps([name, value]).encode("ascii"))
 
 
 def keys_of(system: Mapping[str, JSON]) -> list[str]:

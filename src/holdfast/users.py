@@ -83,9 +83,10 @@ class Users:
     def enter(self, store: Any, session: Session, sid: str, ttl: float) -> Steps[None]:
         """Enter ``session``, which is about to be stored under ``sid`` for ``ttl`` seconds. Raises TooManySessions."""
         limit, user = self._options.max_sessions_per_user, session._system.get(USER)
+        of_user = None if limit is None or user is None else key_of(USER, user)
         try:
             for key in keys_of(session._system):
-                if limit is not None and user is not None and key == key_of(USER, user):
+                if limit is not None and key == of_user:
                     yield from self._enter_limited(store, session, key, sid, ttl, limit)
                 else:
                     yield from self._index.enter(store.index(), key, sid, ttl)
