@@ -72,7 +72,7 @@ def test_what_is_no_session(record: Record | None, verdict: Verdict) -> None:
 
 
 def test_what_goes_on_under_another_id() -> None:
-    assert lifecycle.examine("sid", Record(bury("sid", "new", 100.1), 101.0), 100.0) == Moved("new")
+    assert lifecycle.examine("sid", Record(bury("sid", "new", 100.1), 101.0), 100.0) == Moved("new", False)
 
 
 @pytest.mark.parametrize(

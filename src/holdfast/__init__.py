@@ -15,6 +15,7 @@ from holdfast.errors import (
 )
 from holdfast.events import Event
 from holdfast.facts import RequestFacts
+from holdfast.lifetime import Lifetime
 from holdfast.manager import Sessions
 from holdfast.options import CookieOptions
 from holdfast.session import Session
@@ -25,6 +26,7 @@ __all__ = [
     "CookieOptions",
     "Event",
     "InvalidOption",
+    "Lifetime",
     "Missing",
     "Record",
     "Replaced",

@@ -158,7 +158,9 @@ class AtOnce:
             if payload == before:
                 return result, False
             now = self._options.clock()
-            ttl = lifecycle.lifetime(contents.cookie or {}, self._options, now) if counts else stored._ends - now
+            ttl = stored._ends - now
+            if counts:
+                ttl = lifecycle.life_of(contents.system, contents.cookie or {}, self._options, now)
             answer = yield from self._border.ask(store.replace, stored.sid(), payload, ttl, stored._payload)
             if isinstance(answer, Replaced):
                 session._payload, session._system, session._ends = payload, contents.system, now + ttl

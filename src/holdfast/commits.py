@@ -18,6 +18,7 @@ from holdfast.dual import Steps
 from holdfast.errors import LockLost, RetriesExhausted, SessionConflict, SessionError, StoreUnavailable
 from holdfast.events import Events, Happening
 from holdfast.lifecycle import Moved, Operation, Plan
+from holdfast.lifetime import seconds
 from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
@@ -40,6 +41,10 @@ def _in_passing(steps: Steps[None]) -> Steps[None]:
     """Run ``steps`` for an index, which heals by itself: what the visitor has come for is done."""
     with suppress(StoreUnavailable):
         yield from steps
+
+
+class _Renewed(Exception):
+    """Says that a session has got a new id already, which was about to be renewed."""
 
 
 class Members(Protocol):
@@ -229,6 +234,11 @@ class Commits:
 
         try:
             taken = yield from self._swap(store, session, plan, old_sid, False, new_sid, take_along)
+        except _Renewed:
+            # Another request of the same moment was first. The browser is to end up with one id, so it gets that.
+            yield from self._border.ask(store.delete, new_sid)
+            yield from self._leave(store, new_sid, plan.payload)
+            return (yield from self._replace(store, session, lifecycle.without_rotation(plan, old_sid), False))
         except StoreUnavailable:
             raise  # Nobody knows whether the tombstone stands; if it does, the session must be where that leads to.
         except SessionError:
@@ -281,6 +291,8 @@ class Commits:
             self._events.count("conflicts")
             stone = found_in(sid, answer.current)
             if stone is not None and stone.sends_on(self._options.clock()):
+                if plan.renews and successor is not None:
+                    raise _Renewed
                 sid = stone.successor
                 continue
             # Each time anew from the plan as it was: what others changed in between is no change of ours.
@@ -293,8 +305,13 @@ class Commits:
     def _tombstone(self, sid: str, successor: str, plan: Plan) -> tuple[bytes, float]:
         if not plan.grace:
             return bury(sid, successor), TOMBSTONE_TTL
-        # It stands for as long as the session could have lived, so that a stolen token is recognised when it is used.
-        return bury(sid, successor, self._options.clock() + plan.grace), max(plan.ttl, plan.grace + TOMBSTONE_TTL)
+        # It stands for as long as the session could have lived, so that a stolen token is recognised when it is used;
+        # in renewals until about the next one, for a session would leave many.
+        life, lifetime = plan.ttl, self._options.lifetime
+        if plan.renews and lifetime is not None:
+            life = min(life, seconds(lifetime.renew_every) or 0.0)
+        until = self._options.clock() + plan.grace
+        return bury(sid, successor, until, plan.renews), max(life, plan.grace + TOMBSTONE_TTL)
 
     def _join(self, session: Session, plan: Plan, answer: Conflict, strict: bool) -> Plan | None:
         joined = lifecycle.resolve(
@@ -309,7 +326,7 @@ class Commits:
             return None
         if session.fence and lock_in(joined.system).fence != session.fence:
             raise LockLost
-        mode = self._options.conflict
+        mode = "merge" if joined.harmless else self._options.conflict
         if mode == "error" or (strict and joined.collisions):
             raise SessionConflict(joined.base, joined.mine, joined.theirs)
         if mode == "overwrite":
@@ -325,13 +342,17 @@ class Commits:
         ``answers`` holds what the store gave for it, if it was asked already.
         """
         answer = answers[0] if answers else self._border.call(store.load, sid)
+        tells = True
         for hop in range(MOST_HOPS):
             found = self._examine(sid, (yield from self._border.wait(answer)))
             if not isinstance(found, Moved):
                 if hop and found is not None:
-                    found.sent_on = True
+                    if tells:
+                        found.touch()  # So that the browser gets the cookie.
+                    else:
+                        found.sent_on = True
                 return found
-            sid = found.sid
+            sid, tells = found.sid, tells and found.tells
             answer = self._border.call(store.load, sid)
         return None
 
@@ -339,7 +360,7 @@ class Commits:
         """Tell whether the session ``sid`` goes on. The grace of an id that it had before does not matter here."""
         for _ in range(MOST_HOPS):
             record = yield from self._border.ask(store.load, sid)
-            contents = lifecycle.examine(sid, record, self._options.clock())
+            contents = lifecycle.examine(sid, record, self._options.clock(), self._options.lifetime)
             if isinstance(contents, Contents):
                 return True
             stone = None if record is None else found_in(sid, record.payload)

@@ -28,8 +28,7 @@ from holdfast.coded import digest
 from holdfast.dual import Steps
 from holdfast.errors import RetriesExhausted
 from holdfast.patience import MAX_TRIES, pause_before
-from holdfast.record import JSON
-from holdfast.session import INDEXES, USER
+from holdfast.record import INDEXES, JSON, USER
 from holdfast.stores.base import Replaced
 
 __all__ = ["ENTERING", "Index", "Named", "key_of", "keys_of", "renewal_is_due"]

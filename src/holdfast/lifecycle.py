@@ -26,6 +26,9 @@
 # and what it changed ends when it would have ended. With touch_after, a request finds a session that has lost less of
 # its life than that, and extends nothing either.
 #
+# A Lifetime sets limits: a record lives no longer after a visit than it says, a session that is over by its absolute
+# limit is opened no more, and one that has had its id for too long is ROTATED, whatever state it is in (`renew`).
+#
 # And three rules that no option changes:
 #   1. A cookie leaves only after the store has confirmed what it promises.
 #   2. What the store no longer has (Missing) is not written again, and the browser's cookie is left alone: it may
@@ -43,6 +46,7 @@ from typing import NamedTuple
 import msgspec
 
 from holdfast.attributes import iso, original_max_age, parse_iso, refresh
+from holdfast.lifetime import Lifetime, seconds
 from holdfast.merge import merge
 from holdfast.options import CookieOptions, Options
 from holdfast.record import JSON, Contents, decode, encode
@@ -59,19 +63,22 @@ __all__ = [
     "Plan",
     "State",
     "Verdict",
+    "autosaves",
     "commit",
     "examine",
     "insist",
     "is_due",
     "is_idle",
-    "lifetime",
+    "life_of",
     "moved",
+    "renew",
     "resolve",
     "rules_for",
     "state_of",
     "with_cookie",
     "with_renewed_cookie",
     "without_operation",
+    "without_rotation",
 ]
 
 
@@ -171,12 +178,17 @@ class Moved(NamedTuple):
     """Says that a session goes on under another id, and requests that come by this one are sent on."""
 
     sid: str
+    #: Whether they are given the new id as well.
+    tells: bool
 
 
-def examine(sid: str, record: Record | None, now: float) -> Contents | Moved | Verdict:
+def examine(
+    sid: str, record: Record | None, now: float, lifetime: Lifetime | None = None
+) -> Contents | Moved | Verdict:
     """Return what ``record``, that of ``sid``, holds if it is a live session, or why it is none.
 
-    Its own expiry decides, by our clock; whether the store has removed it yet does not matter.
+    Its own expiry decides, by our clock, and what it says of its beginning; whether the store has removed it yet does
+    not matter.
     """
     if record is None:
         return Verdict.UNKNOWN
@@ -189,9 +201,11 @@ def examine(sid: str, record: Record | None, now: float) -> Contents | Moved | V
         return contents
     stone = tombstone_of(sid, contents.system)
     if stone is None:
+        if lifetime is not None and lifetime.end(contents.system, now) <= now:
+            return Verdict.EXPIRED
         return contents
     if stone.sends_on(now):
-        return Moved(stone.successor)
+        return Moved(stone.successor, stone.tells)
     return Verdict.UNKNOWN if stone.until is None else Verdict.REPLAYED
 
 
@@ -248,6 +262,8 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     extends: bool = True
     #: For how many seconds the old id is good as well, in a rotation.
     grace: float = 0.0
+    #: Whether the rotation is a renewal, which nobody asked for.
+    renews: bool = False
 
 
 _OF_INTENT = {
@@ -294,6 +310,36 @@ def is_due(session: Session, ttl: float, options: Options, now: float) -> bool:
     return now + ttl - session._ends >= patience
 
 
+def renew(options: Options, session: Session, now: float, *, asked: bool = False) -> None:
+    """Give ``session`` a new id at the end of its request, if it has had its own for too long, and note its beginning.
+
+    Not where nobody would learn of it: outside a request, once the head of the response is gone, where nothing is to be
+    written, and where the visitor is known by an id of before.
+    """
+    lifetime = options.lifetime
+    if lifetime is None or session.over or session._intent not in (Intent.KEEP, Intent.REGENERATE):
+        return
+    may_write = asked or not session.may_have_changed() or autosaves(options, session)
+    if (
+        session._intent is Intent.KEEP
+        and session._payload is not None
+        and session._facts is not None
+        and session._pocket is None
+        and session._extends is not False
+        and not (session._headless or session.sent_on or session.fence)
+        and may_write
+        and lifetime.renewal_is_due(session._system, now)
+    ):
+        session.renew(seconds(lifetime.renewal_grace) or 0.0, now)
+    if lifetime.lacks_beginning(session._system) and may_write:
+        session.begin(now)
+
+
+def autosaves(options: Options, session: Session) -> bool:
+    """Tell whether what a request changed is stored without being asked for."""
+    return options.autosave if session._autosave is None else session._autosave
+
+
 def commit(
     options: Options, rules: dict[State, Rule], session: Session, released: bool, now: float, *, asked: bool = False
 ) -> Plan:
@@ -304,14 +350,14 @@ def commit(
     """
     state = state_of(None if released else session)
     operation, browser = rules[state]
-    if not asked and not (options.autosave if session._autosave is None else session._autosave):
+    if not asked and not autosaves(options, session):
         state, operation, browser = _unsaved(state, operation, browser)
     if operation is Operation.NOTHING or (state is State.SAME and session._extends is False):
         return _IDLE
     cookie = session.cookie_attributes()
     if operation is Operation.DELETE:
         return Plan(state, operation, browser, session._loaded or "", 0.0, cookie)
-    ttl = lifetime(cookie, options, now)
+    ttl = life_of(session._system, cookie, options, now)
     if operation is Operation.TOUCH:
         if options.touch_after and session._pocket is None and not is_due(session, ttl, options, now):
             return _IDLE
@@ -354,6 +400,7 @@ def _write(
         kept=session._kept if operation is Operation.ROTATE else True,
         extends=extends,
         grace=session._grace if operation is Operation.ROTATE else 0.0,
+        renews=session._renews and operation is Operation.ROTATE,
     )
 
 
@@ -363,15 +410,19 @@ def _if_it_ends(browser: Browser, cookie: dict[str, JSON]) -> Browser:
     return Browser.NOTHING if cookie.get("expires") is None else Browser.SEND
 
 
-def lifetime(cookie: dict[str, JSON], options: Options, now: float) -> float:
-    """Return for how many seconds from now the record of a session with this cookie lives."""
-    if cookie.get("originalMaxAge") is None and cookie.get("expires") is None:
-        return options.ttl
-    life = original_max_age(cookie)
-    if life is not None:
-        return life / 1000
-    end = parse_iso(cookie.get("expires"))
-    return options.ttl if end is None else end.timestamp() - now
+def life_of(system: dict[str, JSON], cookie: dict[str, JSON], options: Options, now: float) -> float:
+    """Return for how many seconds from now the record of a session with these system fields and this cookie lives."""
+    life: float | None = None
+    if cookie.get("originalMaxAge") is not None or cookie.get("expires") is not None:
+        milliseconds = original_max_age(cookie)
+        if milliseconds is not None:
+            life = milliseconds / 1000
+        else:
+            end = parse_iso(cookie.get("expires"))
+            life = None if end is None else end.timestamp() - now
+    if options.lifetime is not None:
+        return options.lifetime.of_record(system, life, options.ttl)
+    return options.ttl if life is None else life
 
 
 # Conflicts ------------------------------------------------------------------------------------------------------------
@@ -387,6 +438,11 @@ class Resolved(NamedTuple):
     theirs: dict[str, JSON]
     #: Their system fields.
     system: dict[str, JSON]
+
+    @property
+    def harmless(self) -> bool:
+        """Whether they have changed no data, or the plan, a renewal, changes none: there is nothing to disagree on."""
+        return self.base == self.theirs or (self.plan.renews and self.base == self.mine)
 
 
 def resolve(
@@ -429,6 +485,11 @@ def moved(plan: Plan, sid: str) -> Plan:
 def without_operation(plan: Plan) -> Plan:
     """Return ``plan`` so that it leaves the store alone."""
     return msgspec.structs.replace(plan, operation=Operation.NOTHING)
+
+
+def without_rotation(plan: Plan, sid: str) -> Plan:
+    """Return ``plan``, a rotation, so that it stores what was changed and leaves the session ``sid`` its id."""
+    return msgspec.structs.replace(plan, operation=Operation.REPLACE, sid=sid, old_sid=None)
 
 
 def with_renewed_cookie(plan: Plan, now: float) -> Plan:

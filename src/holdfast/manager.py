@@ -35,8 +35,8 @@ from holdfast.lifecycle import Browser, Moved, Operation, Plan, State, Verdict
 from holdfast.locks import without_lock
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.proxy import is_secure, trust_in
-from holdfast.record import JSON
-from holdfast.session import USER, Session
+from holdfast.record import JSON, USER
+from holdfast.session import Session
 from holdfast.stores.base import Carried, Closable, Connectable, Indexed, Iterable, Record, Store, Sweepable, can
 from holdfast.transport import Transport, make_transport
 from holdfast.users import Users
@@ -99,6 +99,7 @@ class Sessions:
         self.reads, self.writes = self._carrier.reads, self._carrier.writes
         self._genid = self.options.genid
         self._extends = self.options.extends
+        self._lifetime = self.options.lifetime
         self._trust = trust_in(self.options.proxy)
         self._events = Events(self.options.secrets()[-1], self.options.on_event)
         self._border = Border(self._events)
@@ -345,7 +346,7 @@ class Sessions:
 
     def _examine(self, sid: str, record: Record | None) -> Session | Moved | None:
         """Return the session that ``record`` holds, or where it went, or None if it holds no live one."""
-        contents = lifecycle.examine(sid, record, self._clock())
+        contents = lifecycle.examine(sid, record, self._clock(), self._lifetime)
         if isinstance(contents, Moved):
             return contents
         if isinstance(contents, Verdict):
@@ -404,6 +405,8 @@ class Sessions:
             session._extends = bool(self._extends(self._facts_of(session)))
         try:
             session.settle()
+            if self._lifetime is not None and not released:
+                lifecycle.renew(self.options, session, self._clock(), asked=asked)
             plan = lifecycle.commit(self.options, self._rules, session, released, self._clock(), asked=asked)
         except UnserialisableValue:
             if session._told:
@@ -423,10 +426,13 @@ class Sessions:
         NotImplemented: there is more to do.
         """
         now = self._clock()
-        ttl = lifecycle.lifetime(session.cookie_attributes(), self.options, now)
+        lifetime, system = self._lifetime, session._system
+        if lifetime is not None and (lifetime.lacks_beginning(system) or lifetime.renewal_is_due(system, now)):
+            return NotImplemented
+        ttl = lifecycle.life_of(system, session.cookie_attributes(), self.options, now)
         if self._patient and not lifecycle.is_due(session, ttl, self.options, now):
             return True
-        if session._system and self._users is not None and self._users.is_due(session, ttl):
+        if system and self._users is not None and self._users.is_due(session, ttl):
             return NotImplemented
         try:
             return store.touch(session._loaded, ttl)
@@ -537,6 +543,13 @@ class Sessions:
     def extends(self, session: Session) -> bool:
         """Return what the options say of ``session.extends``."""
         return self._extends is None or bool(self._extends(self._facts_of(session)))
+
+    def remembered(self) -> float:
+        """Return for how many seconds a remembered session lives, by the options. Raises SessionError."""
+        life: Any = None if self._lifetime is None else self._lifetime.remember
+        if life is None:
+            raise SessionError("nobody is remembered here: set Sessions(lifetime=Lifetime(remember=30 * 86_400, ...))")
+        return float(life)
 
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new session's cookie, as they are stored."""

@@ -17,6 +17,7 @@ from holdfast.codecs import Codec
 from holdfast.errors import InvalidOption
 from holdfast.events import Event
 from holdfast.facts import RequestFacts
+from holdfast.lifetime import Lifetime, seconds
 from holdfast.proxy import trust_in
 
 __all__ = ["CookieOptions", "Options", "WeakSecretWarning"]
@@ -25,9 +26,6 @@ MAKE_SECRET: Final = "python -c 'import secrets; print(secrets.token_urlsafe(32)
 
 #: NIST SP 800-107: an HMAC key should not be shorter than the hash, which is 32 bytes here.
 SECRET_BYTES: Final = 32
-
-#: The range of a JavaScript date (ECMA-262 21.4.1.1), in seconds: Node could not read a longer life.
-LONGEST_LIFE: Final = 8.64e12
 
 _WELL_KNOWN: Final = frozenset(
     {"keyboard cat", "secret", "changeme", "change me", "password", "shhhh", "your-secret-key", "my-secret", "dev"}
@@ -99,7 +97,7 @@ class CookieOptions:
             raise InvalidOption(f"cookie {name}", f"{value!r} is not one that a cookie can have", remedy) from None
 
     def _check_life(self) -> None:
-        if self.max_age is not None and _seconds(self.max_age) is None:
+        if self.max_age is not None and seconds(self.max_age) is None:
             raise InvalidOption(
                 "cookie max_age", f"{self.max_age!r} is no length of time", "Give seconds or a timedelta, or None."
             )
@@ -114,7 +112,7 @@ class CookieOptions:
         """Return the life in seconds of a cookie made at ``now``, or None for a browser session."""
         if self.expires is not None:
             return self.expires.timestamp() - now
-        return _seconds(self.max_age)
+        return seconds(self.max_age)
 
 
 Secret: TypeAlias = str | bytes | Sequence[str | bytes]
@@ -138,6 +136,7 @@ class OptionArguments(TypedDict, total=False):
     on_event: Callable[[Event], None] | None
     autosave: bool
     extends: Callable[[RequestFacts], bool] | None
+    lifetime: Lifetime | None
     touch_after: float | timedelta
     index_users: bool
     max_sessions_per_user: int | None
@@ -193,6 +192,9 @@ class Options:
     #: A function of the request's facts: whether it counts as a visit, and extends the life of its session. None: each
     #: does, as in express-session.
     extends: Callable[[RequestFacts], bool] | None = None
+    #: The limits of a session's life, kept by the server: ``Lifetime(idle=1800, absolute=43_200)``, or what NIST asks
+    #: for, ``Lifetime.AAL2``. None: as long as the cookie says, as in express-session.
+    lifetime: Lifetime | None = None
     #: How many seconds (or a timedelta) of its life a session loses, before a request that changes nothing gives them
     #: back; never more than half of its life. 0: each does, as in express-session. 60 spares a busy site most of its
     #: writes, and a session that nobody uses ends up to 66 seconds early.
@@ -247,14 +249,7 @@ class Options:
                 raise InvalidOption(name, f"{getattr(self, name)!r} cannot be called", "Give a function, or None.")
         if not callable(self.clock):
             raise InvalidOption("clock", f"{self.clock!r} cannot be called", "Give a function such as time.time.")
-        ttl = _seconds(self.ttl)
-        if ttl is None or ttl <= 0:
-            raise InvalidOption("ttl", f"{self.ttl!r} is no length of time", "Give seconds or a timedelta.")
-        object.__setattr__(self, "ttl", ttl)
-        touch_after = _seconds(self.touch_after)
-        if touch_after is None or touch_after < 0:
-            raise InvalidOption("touch_after", f"{self.touch_after!r} is no length of time", "Give seconds, or 0.")
-        object.__setattr__(self, "touch_after", touch_after)
+        self._check_lengths()
         limit = self.max_sessions_per_user
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
             raise InvalidOption("max_sessions_per_user", f"{limit!r} is no number from 1", "None is no limit.")
@@ -265,6 +260,18 @@ class Options:
         self._check_merging()
         for secret in self.secrets():
             _check_strength(secret)
+
+    def _check_lengths(self) -> None:
+        ttl = seconds(self.ttl)
+        if ttl is None or ttl <= 0:
+            raise InvalidOption("ttl", f"{self.ttl!r} is no length of time", "Give seconds or a timedelta.")
+        object.__setattr__(self, "ttl", ttl)
+        if self.lifetime is not None and not isinstance(self.lifetime, Lifetime):
+            raise InvalidOption("lifetime", f"{self.lifetime!r} is no Lifetime", "Use holdfast.Lifetime(...), or None.")
+        touch_after = seconds(self.touch_after)
+        if touch_after is None or touch_after < 0:
+            raise InvalidOption("touch_after", f"{self.touch_after!r} is no length of time", "Give seconds, or 0.")
+        object.__setattr__(self, "touch_after", touch_after)
 
     def _check_merging(self) -> None:
         if isinstance(self.merge_depth, bool) or not isinstance(self.merge_depth, int) or self.merge_depth < 1:
@@ -337,14 +344,6 @@ def _secret(secret: object) -> bytes:
         return secret.encode("utf-8") if isinstance(secret, str) else bytes(secret)
     except UnicodeEncodeError:
         raise InvalidOption("secret", "its text is not valid Unicode", "Give it as bytes.") from None
-
-
-def _seconds(length: object) -> float | None:
-    if isinstance(length, timedelta):
-        length = length.total_seconds()
-    if isinstance(length, bool) or not isinstance(length, (int, float)) or not abs(length) <= LONGEST_LIFE:
-        return None
-    return float(length)
 
 
 def _check_token(option: str, value: object, what: str) -> None:

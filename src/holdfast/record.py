@@ -22,7 +22,22 @@ import msgspec
 
 from holdfast.errors import UnserialisableValue
 
-__all__ = ["COOKIE", "JSON", "SYSTEM", "Contents", "decode", "encode", "same"]
+__all__ = [
+    "AUTHENTICATED",
+    "CLAIMS",
+    "COOKIE",
+    "CREATED",
+    "INDEXES",
+    "JSON",
+    "REMEMBERED",
+    "RENEWED",
+    "SYSTEM",
+    "USER",
+    "Contents",
+    "decode",
+    "encode",
+    "same",
+]
 
 #: A value that JSON can hold: None, bool, int, float, str, and lists and dicts of them. Type checkers see Any: a
 #: recursive type would refuse ``session["views"] + 1``.
@@ -32,6 +47,11 @@ JSON: TypeAlias = Any
 COOKIE = "cookie"
 #: The key of our own fields in a payload.
 SYSTEM = "holdfast"
+
+#: Our own fields: when the session began, who is logged in and since when, what else was said at the log-in, other
+#: indexes in which it is entered, when it got its present id, and whether its visitor is to be remembered.
+CREATED, USER, AUTHENTICATED, CLAIMS, INDEXES = "created", "user", "auth_time", "claims", "index"
+RENEWED, REMEMBERED = "renewed", "remembered"
 
 
 def _plain_float(literal: str) -> float:

@@ -18,20 +18,27 @@ from holdfast.attributes import SessionCookie, iso, original_max_age, refresh
 from holdfast.errors import NotFresh, SessionEnded, SessionError
 from holdfast.events import Happening
 from holdfast.facts import Facts
+from holdfast.lifetime import LONGEST_GRACE
 from holdfast.merge import Merged, merge
-from holdfast.record import JSON, Contents, decode, same
+from holdfast.record import (
+    AUTHENTICATED,
+    CLAIMS,
+    CREATED,
+    INDEXES,
+    JSON,
+    REMEMBERED,
+    RENEWED,
+    USER,
+    Contents,
+    decode,
+    same,
+)
 from holdfast.watched import Watched
 
 __all__ = ["Backing", "Block", "Intent", "Session", "View"]
 
 #: Where flashed messages are kept: {category: [message, ...]}, as connect-flash of Node does.
 FLASH = "flash"
-
-#: How long an old id may be good beside the new one, in seconds: a request is hardly longer in flight.
-LONGEST_GRACE = 300
-
-#: The system fields.
-CREATED, USER, AUTHENTICATED, CLAIMS, INDEXES = "created", "user", "auth_time", "claims", "index"
 
 
 _READ_ONLY = "this request only looks at its session (read_only). Change it in another one"
@@ -64,6 +71,9 @@ class Backing(Protocol):
 
     def extends(self, session: Session) -> bool:
         """Return what the options say of ``session.extends``."""
+
+    def remembered(self) -> float:
+        """Return for how many seconds a session lives whose visitor wants to be remembered. Raises SessionError."""
 
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new cookie for ``session``, as they are stored."""
@@ -139,6 +149,7 @@ class Session(Watched):
         "_pocket",
         "_promised",
         "_renewed",
+        "_renews",
         "_restated",
         "_system",
         "_told",
@@ -172,6 +183,8 @@ class Session(Watched):
         self._kept: frozenset[str] | bool = False
         #: For how many seconds after regenerate() the old id is good as well.
         self._grace = 0.0
+        #: Whether that is a renewal, which the handler did not ask for.
+        self._renews = False
         #: Whether the request came by an id that the session had before, and was sent on. It is not given the new one.
         self.sent_on = False
         #: The number of the lock that this request holds, or 0.
@@ -234,7 +247,8 @@ class Session(Watched):
     def created_at(self) -> float | None:
         """When the session began, in epoch seconds. None for a stored one that nobody has logged in to.
 
-        The record of an anonymous session is exactly what express-session writes, which has no place for it.
+        The record of an anonymous session is exactly what express-session writes, which has no place for it; but with a
+        ``Lifetime`` that counts from there.
         """
         self.mark_accessed()
         if self._loaded is None and CREATED not in self._system:
@@ -388,18 +402,25 @@ class Session(Watched):
         self.writable()
         self._touched = True
 
-    def login(self, user_id: str | int, keep: Iterable[str] | bool = True, **claims: JSON) -> None:
+    def login(
+        self, user_id: str | int, keep: Iterable[str] | bool = True, *, remember: bool = False, **claims: JSON
+    ) -> None:
         """Record that the visitor has proved to be ``user_id``, under a new id.
 
         ``keep`` is what lives on of the anonymous session, as in ``regenerate``; the data of another user never
         does. ``claims`` is what a list of the user's sessions should show (``Sessions.of_user``): the device, the
         address. OWASP Session Management: a new id at every change of privilege.
 
+        ``remember``: the session outlives the browser, and is limited by ``Lifetime.remember`` in place of its other
+        limits. For the box "remember me", where the user has ticked it, for whoever finds the device finds him logged
+        in (NIST SP 800-63B-4 section 5.1). Raises SessionError where the options remember nobody.
+
         The response raises TooManySessions if the user may have no more of them (``max_sessions_per_user``); to answer
         that with a page of your own, ``save()`` here.
         """
         if isinstance(user_id, bool) or not isinstance(user_id, (str, int)) or user_id == "":
             raise TypeError(f"login() takes the user's id as text or an int, not a {type(user_id).__name__}")
+        life = self._backing.remembered() if remember else None
         someone_else = self.user_id is not None and self.user_id != user_id
         self.regenerate(keep=() if someone_else else keep)
         self._cookie_stored = None
@@ -407,6 +428,9 @@ class Session(Watched):
         self._system = {CREATED: now, USER: user_id, AUTHENTICATED: now}
         if claims:
             self._system[CLAIMS] = claims
+        if life is not None:
+            self._system[REMEMBERED] = True
+            self.cookie.max_age = life
 
     def reauthenticated(self) -> None:
         """Record that the user, who is logged in, has just proved again to be who he is. The session gets a new id.
@@ -418,6 +442,17 @@ class Session(Watched):
             raise SessionError("nobody is logged in here: call login()")
         self.regenerate(keep=True)
         self._system = {**self._system, AUTHENTICATED: self._backing.now()}
+
+    def renew(self, grace: float, now: float) -> None:
+        """Give the session a new id because it has had the old one for long enough. For the library."""
+        self.regenerate(keep=True, grace=grace)
+        self._system = {**self._system, RENEWED: now}
+        self._renews = True
+
+    def begin(self, now: float) -> None:
+        """Note when the session began, where a limit of its life counts from that. For the library."""
+        self._system = {**self._system, CREATED: now}
+        self._restated = True
 
     def index(self, name: str, value: str | int | None) -> None:
         """Let ``Sessions.revoke_where(name, value)`` find this session; None takes it out.
@@ -625,7 +660,8 @@ class Session(Watched):
         self._system = other._system
         self._cookie_stored, self._cookie = other._cookie_stored, None
         self._intent = Intent.KEEP
-        self._kept = self._touched = self._written = self._told = self._restated = False
+        self._kept = self._told = self._restated = self._renews = False
+        self._touched, self._written = other._touched, other._written
         self.sent_on = self.sent_on or other.sent_on
         self.refresh()
 
@@ -647,7 +683,7 @@ class Session(Watched):
         self._cookie_stored = cookie
         self._cookie = None
         self._intent = Intent.KEEP
-        self._kept = self._touched = self._written = self._restated = False
+        self._kept = self._touched = self._written = self._restated = self._renews = False
         self._renewed = True
 
     def apply(self, change: Callable[[dict[str, JSON]], JSON]) -> JSON:

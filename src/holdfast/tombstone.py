@@ -18,7 +18,7 @@ from holdfast.record import JSON, Contents, decode, encode
 __all__ = ["TOMBSTONE", "Tombstone", "bury", "found_in", "tombstone_of"]
 
 #: The system fields. Text in the first one is the masked successor.
-ROTATED, UNTIL = "rotated", "until"
+ROTATED, UNTIL, TELLS = "rotated", "until", "tells"
 
 
 class Tombstone(NamedTuple):
@@ -28,17 +28,21 @@ class Tombstone(NamedTuple):
     successor: str = ""
     #: Until when those who come by the old id are sent on, in epoch seconds; None if they never were.
     until: float | None = None
+    #: Whether they are given the new id as well.
+    tells: bool = False
 
     def sends_on(self, now: float) -> bool:
         """Tell whether a request that comes by the old id is sent on to the new one."""
         return self.until is not None and now < self.until
 
 
-def bury(sid: str, successor: str, until: float | None = None) -> bytes:
-    """Return the payload of a tombstone for ``sid``, whose session goes on as ``successor``."""
+def bury(sid: str, successor: str, until: float | None = None, tells: bool = False) -> bytes:
+    """Return the payload of a tombstone for ``sid``, whose session goes on as ``successor``. See ``Tombstone``."""
     system: dict[str, JSON] = {ROTATED: urlsafe_b64encode(_mask(successor.encode("utf-8"), sid)).decode("ascii")}
     if until is not None:
         system[UNTIL] = until
+    if tells:
+        system[TELLS] = True
     return _payload(system)
 
 
@@ -51,7 +55,8 @@ def tombstone_of(sid: str, system: Mapping[str, JSON]) -> Tombstone | None:
         successor = _mask(urlsafe_b64decode(masked), sid).decode("utf-8") if isinstance(masked, str) else ""
     except ValueError:
         successor = ""
-    return Tombstone(successor, float(until) if isinstance(until, (int, float)) and successor else None)
+    sends_on = float(until) if isinstance(until, (int, float)) and successor else None
+    return Tombstone(successor, sends_on, system.get(TELLS) is True)
 
 
 def found_in(sid: str, payload: bytes) -> Tombstone | None:

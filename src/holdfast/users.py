@@ -19,8 +19,8 @@ from holdfast.errors import StoreUnavailable, TooManySessions
 from holdfast.events import Events, Happening
 from holdfast.index import ENTERING, Index, Named, key_of, keys_of, renewal_is_due
 from holdfast.options import Options
-from holdfast.record import JSON
-from holdfast.session import USER, Session
+from holdfast.record import JSON, USER
+from holdfast.session import Session
 
 __all__ = ["SessionHandle", "Users"]
 
@@ -169,18 +169,20 @@ class Users:
         for one in named:
             session = yield from self._commits.fetch(store, self._restore(one))
             # One that goes on under another id is named under that.
-            if session is not None and not session.sent_on and key in keys_of(session._system):
+            if session is not None and self._index.name(session.sid()) == one and key in keys_of(session._system):
                 found[one] = session
         return found
 
     def _handle(self, one: str, session: Session, current: Session | None) -> SessionHandle:
-        life = lifecycle.lifetime(session.cookie_attributes(), self._options, self._options.clock())
+        now, lifetime = self._options.clock(), self._options.lifetime
+        life = lifecycle.life_of(session._system, session.cookie_attributes(), self._options, now)
+        end = session._ends if lifetime is None else min(session._ends, lifetime.end(session._system, now))
         return SessionHandle(
             hashlib.blake2b(one.encode("utf-8", "replace"), key=self._key, digest_size=16).hexdigest(),
             session.user_id or "",
             session.logged_in_at,
             session._ends - life,
-            session._ends,
+            end,
             session.claims,
             current is not None and one == self._index.name(current._loaded or ""),
             self._restore(one),
