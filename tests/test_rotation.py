@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast import CookieOptions, Record, Session, Sessions
+from holdfast import CookieOptions, Record, Session, SessionConflict, Sessions
 from holdfast.asgi import SessionMiddleware
 from holdfast.codecs import Msgpack
 from holdfast.stores.base import Conflict, Replaced
@@ -475,3 +475,19 @@ async def test_a_room_that_we_must_not_enter_keeps_nobody_from_logging_in() -> N
     await site.visit(dict(old), lambda session: session.logout())
     await site.visit(jar, lambda session: session.logout())
     assert site.live() == []
+
+
+@pytest.mark.parametrize("grace", [0, 10])
+async def test_a_transaction_with_a_new_id_overwrites_nobody_either(site: Site, grace: float) -> None:
+    jar = await site.visitor()
+
+    async def work(session: Session) -> None:
+        with pytest.raises(SessionConflict):
+            async with session.transaction():
+                await site.visit(dict(jar), lambda other: other.update(n=5))
+                session["n"] += 1
+                session.regenerate(keep=True, grace=grace)
+        session.destroy()
+
+    await site.visit(dict(jar), work)
+    assert site.store.count() == 0

@@ -107,7 +107,7 @@ class Commits:
         if operation is Operation.REPLACE:
             return (yield from self._replace(store, session, plan, strict))
         if operation is Operation.ROTATE and plan.old_sid is not None:
-            return (yield from self._rotate(store, session, plan, plan.old_sid))
+            return (yield from self._rotate(store, session, plan, plan.old_sid, strict))
         return (yield from self._create(store, session, plan))
 
     def _is_due(self, session: Session, plan: Plan) -> bool:
@@ -213,7 +213,7 @@ class Commits:
         self._events.tell(Happening.SAVED, written.sid)
         return written
 
-    def _rotate(self, store: Any, session: Session, plan: Plan, old_sid: str) -> Steps[Plan | None]:
+    def _rotate(self, store: Any, session: Session, plan: Plan, old_sid: str, strict: bool) -> Steps[Plan | None]:
         if not plan.kept and not plan.grace:
             yield from self.end(store, old_sid, plan.expected)
             created = yield from self._create(store, session, plan)
@@ -233,12 +233,12 @@ class Commits:
                 kept = current.payload
 
         try:
-            taken = yield from self._swap(store, session, plan, old_sid, False, new_sid, take_along)
+            taken = yield from self._swap(store, session, plan, old_sid, strict, new_sid, take_along)
         except _Renewed:
             # Another request of the same moment was first. The browser is to end up with one id, so it gets that.
             yield from self._border.ask(store.delete, new_sid)
             yield from self._leave(store, new_sid, plan.payload)
-            return (yield from self._replace(store, session, lifecycle.without_rotation(plan, old_sid), False))
+            return (yield from self._replace(store, session, lifecycle.without_rotation(plan, old_sid), strict))
         except StoreUnavailable:
             raise  # Nobody knows whether the tombstone stands; if it does, the session must be where that leads to.
         except SessionError:

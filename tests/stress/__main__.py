@@ -38,13 +38,19 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=200_000)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--visitors", type=int, default=4, help="at once, in each process")
+    parser.add_argument("--renew-every", type=float, default=0.0, help="seconds; then a session gets a new id")
     given = parser.parse_args()
     print(HEAD, flush=True)
     bad = False
     for name in given.store or list(SITES):
         with SITES[name]() as site:
             report = run(
-                site, operations=given.operations, processes=given.processes, visitors=given.visitors, timeout=60.0
+                site,
+                operations=given.operations,
+                processes=given.processes,
+                visitors=given.visitors,
+                timeout=60.0,
+                renew_every=given.renew_every,
             )
         print(row(name, report), flush=True)
         print(dict(report.outcomes), dict(report.counts), dict(report.errors), file=sys.stderr)

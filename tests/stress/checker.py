@@ -51,6 +51,8 @@ class Operation:
     max_age: float | None = None
     #: For how many nanoseconds after its end the old id may answer.
     grace: float = 0
+    #: Whether the session may have got a new id by the way.
+    may_renew: bool = False
     writes: dict[str, str] | None = None
     counts: str | None = None
     #: "ok"; "none": there was no such session; "gone": it was ended meanwhile, nothing was written; "refused": nothing
@@ -70,6 +72,12 @@ class Operation:
     @property
     def may_have_written(self) -> bool:
         return self.outcome in ("ok", "unknown")
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends the id that it came by, if it is carried out."""
+        renewed = self.new is not None and self.op != "login"
+        return self.op in ENDS or renewed or (self.may_renew and self.outcome == "unknown")
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,7 @@ def _undone(group: list[Operation]) -> Iterator[Fault]:
 
 
 def _found_or_made_dead(operation: Operation) -> bool:
-    return operation.outcome in ("none", "gone") or (operation.op in ENDS and operation.outcome == "ok")
+    return operation.outcome in ("none", "gone") or (operation.ends and operation.outcome == "ok")
 
 
 def _overtaken(group: list[Operation]) -> Iterator[Fault]:
@@ -166,9 +174,9 @@ def _lost_sessions(group: list[Operation], login: list[Operation]) -> Iterator[F
     A logout, or a new login, ends the old one as a whole. Who comes by an id that was renewed is sent on, and so may end
     the id that follows it.
     """
-    renewed = {each.sid for each in login if each.op == "renew"}
-    enders = [each for each in group if each.op in ENDS]
-    enders += [each for each in login if each.op in ("logout", "relogin") or (each.op in ENDS and each.sid in renewed)]
+    renewed = {each.sid for each in login if each.op == "renew" or (each.may_renew and each.ends)}
+    enders = [each for each in group if each.ends]
+    enders += [each for each in login if each.op in ("logout", "relogin") or (each.ends and each.sid in renewed)]
     ends = min((each.start for each in enders if each.may_have_written), default=inf)
     for operation in group:
         if operation.outcome in ("none", "gone") and not operation.max_age and operation.end < ends:

@@ -94,6 +94,7 @@ def run(
     visitors: int = 4,
     slots: int = 8,
     timeout: float = 20.0,
+    renew_every: float = 0.0,
     faults: Callable[[Workers, Path], None] | None = None,
     url: str | None = None,
     forgets: bool = False,
@@ -107,7 +108,7 @@ def run(
     each = operations // processes
     with tempfile.TemporaryDirectory(prefix="holdfast-") as name, ExitStack() as ending:
         folder = Path(name)
-        task = Task(site.store, url or site.url, name, "", each, 1, visitors, slots, timeout)
+        task = Task(site.store, url or site.url, name, "", each, 1, visitors, slots, timeout, renew_every)
         if in_memory:
             # Its sessions are those of one process, which has to look at them at the end itself.
             task, processes = replace(task, threads=processes, final=True), 1

@@ -29,6 +29,14 @@ def test_nothing_is_lost_undone_or_mixed_up(store: str, sites: Callable[[str], S
     assert report.counts["conflicts"] > 0, "nobody met anybody: this proves nothing"
 
 
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
+def test_nor_when_sessions_get_new_ids_by_themselves(store: str, sites: Callable[[str], Site]) -> None:
+    report = run(sites(store), operations=600, renew_every=0.05)
+    assert report.faults == []
+    renewed = [each for each in report.operations if each.new and each.op in ("read", "write", "incr")]
+    assert len(renewed) > 5, "no session got one: this proves nothing"
+
+
 class Progress:
     """What the workers have written down by now."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from holdfast import Session, Sessions, StoreUnavailable
+from holdfast import Lifetime, Session, Sessions, StoreUnavailable
 from holdfast.asgi import SessionMiddleware
 from holdfast.dual import TwoColoured
 from holdfast.errors import RetriesExhausted, SessionConflict, SessionGone
@@ -68,6 +68,8 @@ class Task:
     visitors: int = 4
     slots: int = 8
     timeout: float = 20.0
+    #: After how many seconds a session gets a new id with whatever request comes next; 0: never.
+    renew_every: float = 0.0
     #: Whether all cookies that anybody ever got are presented once more, at the end.
     final: bool = False
 
@@ -250,15 +252,16 @@ class Thread:
         elif kind == "relogin":
             fields["begins"] = f"{self.name}-{self.number}"
         end = await self.request(kind, held, **fields)
-        over = kind in ("rotate", "renew", "relogin", "logout") and end["outcome"] == "ok"
+        over = (kind in ("rotate", "renew", "relogin", "logout") or "grace" in end) and end["outcome"] == "ok"
         if "cookie" in end:
             # A session that goes on lives for as long as before; a new one has the cookie of the options.
-            max_age = held.max_age if kind in ("rotate", "renew") else None
+            max_age = None if kind == "relogin" else held.max_age
             self.pool.put(slot, Login(end["cookie"], held.user, fields.get("begins", held.life), max_age))
         elif (over or end["outcome"] in ("none", "gone")) and self.pool.get(slot) == held:
             self.pool.put(slot, None)
         if over:
-            self.graves = [*self.graves[-100:], (time.monotonic() + fields.get("grace", 0) / 1e9, held)]
+            grace = end.get("grace", fields.get("grace", 0)) / 1e9
+            self.graves = [*self.graves[-100:], (time.monotonic() + grace, held)]
 
     async def request(self, kind: str, held: Login | None, **more: Any) -> dict[str, Any]:
         """Make a request, write down that it was made and what came of it, and return the latter."""
@@ -266,6 +269,8 @@ class Thread:
         fields = {"id": f"{self.name}-{self.number}", "op": kind, "sid": held and held.sid}
         fields |= {"user": held.user, "life": held.life, "max_age": held.max_age} if held else {}
         fields |= {name: value for name, value in more.items() if value is not None}
+        if self.task.renew_every:
+            fields["may_renew"] = True
         end: dict[str, Any] = {"id": fields["id"]}
         kept: list[Session] = []
 
@@ -301,6 +306,8 @@ class Thread:
         end.setdefault("outcome", "unknown" if response.status != 200 else "gone" if lost else "ok")
         if jar.get(NAME) and (not held or sid_of(jar[NAME]) != held.sid):
             end["cookie"], end["new"] = jar[NAME], sid_of(jar[NAME])
+            if kind not in ("login", "rotate", "renew", "relogin"):
+                end["grace"] = GRACE * 1e9
         self.write({**end, "end": time.monotonic_ns()})
         if end["outcome"] == "unknown":
             await asyncio.sleep(0.01)
@@ -322,7 +329,7 @@ def all_logins(folder: Path) -> dict[str, Login]:
             elif "cookie" in fields:
                 by = begun[fields["id"]]
                 life = by.get("begins") or by["life"]
-                max_age = by.get("max_age") if by["op"] in ("login", "rotate", "renew") else None
+                max_age = None if by["op"] == "relogin" else by.get("max_age")
                 found[fields["cookie"]] = Login(fields["cookie"], by["user"], life, max_age)
     return found
 
@@ -346,7 +353,8 @@ def run(task: Task) -> dict[str, int]:
     logging.getLogger("holdfast").setLevel(logging.CRITICAL)
     store = open_store(task.store, task.url, task.timeout)
     under_asyncio = store.asynchronous() if isinstance(store, TwoColoured) else store
-    sessions = Sessions(secret=SECRET, store=store, merge={"by add": add}, on_store_error="raise")
+    lifetime = Lifetime(renew_every=task.renew_every, renewal_grace=GRACE) if task.renew_every else None
+    sessions = Sessions(secret=SECRET, store=store, merge={"by add": add}, on_store_error="raise", lifetime=lifetime)
 
     async def work(thread: Thread, body: Callable[[], Awaitable[None]]) -> None:
         await body()
