@@ -53,7 +53,7 @@ docs: .venv/dev
 	@$(BIN)/mkdocs build --strict
 
 benchmarks: .venv/dev
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
 clean:
 	rm -rf .venv site build dist

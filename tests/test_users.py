@@ -536,3 +536,21 @@ async def test_a_logout_is_done_whatever_becomes_of_the_index() -> None:
         site.clock.advance(700)
         await site.visit(staying)
     assert len(await site.sessions.of_user("zoe")) == 1
+
+
+async def test_a_logout_that_the_store_did_not_hear_is_no_logout() -> None:
+    """The visitor is told to come again, keeps the cookie, and is not made to believe that he is out."""
+
+    class Deaf(MemoryStore):
+        def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
+            raise ConnectionError
+
+    site = Site()
+    jar = await site.login("zoe")
+    site.store.__class__ = Deaf
+    response = await site.visit(jar, lambda session: session.logout())
+    assert (response.status, response.cookie) == (503, None)
+    site.store.__class__ = MemoryStore
+    assert (await site.visit(jar, lambda session: session.user_id)).body == b"'zoe'"
+    assert (await site.visit(jar, lambda session: session.logout())).status == 200
+    assert jar == {}
