@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from inspect import isawaitable
 from urllib.parse import unquote
@@ -60,7 +59,8 @@ class Stored:
 
     json: Markup
     size: int
-    expires_at: datetime
+    #: In epoch seconds.
+    expires_at: float
     store: str
 
 
@@ -108,8 +108,7 @@ class Anatomist:
         return Cookie(sid, signature)
 
     def _stored(self, record: Record) -> Stored:
-        expires_at = datetime.fromtimestamp(record.expires_at, UTC)
-        return Stored(highlight(record.payload), len(record.payload), expires_at, self._store)
+        return Stored(highlight(record.payload), len(record.payload), record.expires_at, self._store)
 
     def _refused(self, sent: list[bytes]) -> Anatomy:
         signed = {self._signer.read_token(value) for value in sent} - {None}

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from holdfast import CookieOptions, SessionConflict, SessionGone, Sessions
-from holdfast.demo import accounts, shop
+from holdfast.demo import accounts, devices, password, shop
 from holdfast.demo.anatomy import Anatomist
+from holdfast.demo.dependencies import NotLoggedIn
 from holdfast.demo.folder import Folder
 from holdfast.demo.origin import refuse_other_sites
 from holdfast.demo.pages import HERE, Pages
@@ -48,13 +50,15 @@ def create_app(folder: Path, *, secret: str | None = None, clock: Callable[[], f
     )
     # No openapi_url: the shop is for people, and its pages are no API.
     app = FastAPI(title="holdfast demonstration", openapi_url=None, dependencies=[Depends(refuse_other_sites)])
+    app.state.sessions = sessions
     app.state.users = Users(kept.users)
     app.state.pages = Pages(Anatomist(sessions, secret, kept))
-    app.include_router(shop.router)
-    app.include_router(accounts.router)
+    for routes in (shop, accounts, devices, password):
+        app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _misread)
+    app.add_exception_handler(NotLoggedIn, _send_to_log_in)
     app.add_exception_handler(SessionConflict, _overtaken)
     app.add_exception_handler(SessionGone, _overtaken)
     app.add_middleware(SessionMiddleware, sessions=sessions)
@@ -66,6 +70,10 @@ async def _refuse(request: Request, error: Exception) -> Response:
     # Our own words where we gave any; otherwise it is the router that found nothing.
     words = "Nothing is moored here." if error.detail in ("Not Found", "Method Not Allowed") else error.detail
     return await _error(request, error.status_code, words)
+
+
+async def _send_to_log_in(request: Request, error: Exception) -> Response:
+    return RedirectResponse("/login", 303)
 
 
 async def _misread(request: Request, error: Exception) -> Response:

@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup
 
 from holdfast.demo import cart, catalogue
 from holdfast.demo.anatomy import Anatomist
 from holdfast.fastapi import session as session_of
 
-__all__ = ["HERE", "Pages", "pages"]
+__all__ = ["HERE", "Pages"]
 
 HERE = Path(__file__).parent
 
@@ -35,7 +37,7 @@ class Pages:
     def __init__(self, anatomist: Anatomist) -> None:
         self._anatomist = anatomist
         self._templates = Jinja2Templates(HERE / "templates")
-        self._templates.env.filters["price"] = catalogue.price
+        self._templates.env.filters.update(price=catalogue.price, moment=_moment)
 
     async def render(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
         """Return a page. A visitor who has no session gets none by it."""
@@ -49,7 +51,8 @@ class Pages:
         return self._templates.TemplateResponse(request, template, context, status, HEADERS)
 
 
-def pages(request: Request) -> Pages:
-    """Return the pages of the application that serves this request."""
-    found: Pages = request.app.state.pages
-    return found
+def _moment(at: float) -> Markup:
+    """Return a time, in epoch seconds, as it stands on a page. The script shows it in the visitor's own zone."""
+    when = datetime.fromtimestamp(at, UTC)
+    words = when.strftime("%-d %B %Y, %H:%M UTC")
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(timespec="seconds"), words)
