@@ -17,7 +17,6 @@ from fastapi import Request
 from markupsafe import Markup, escape
 
 from holdfast import Record, Session, Sessions, cookies
-from holdfast.demo.folder import Folder
 from holdfast.signing import Signer
 
 __all__ = ["Anatomist", "Anatomy", "Cookie", "State", "Stored"]
@@ -79,13 +78,13 @@ class Anatomy:
 
 
 class Anatomist:
-    """Takes sessions apart. Knows the secret, as the middleware does."""
+    """Takes sessions apart. Knows the secret, as the middleware does. ``store`` is how the panel calls the store."""
 
-    def __init__(self, sessions: Sessions, secret: str, folder: Folder) -> None:
+    def __init__(self, sessions: Sessions, secret: str, store: str) -> None:
         self._signer = Signer([secret.encode()])
         self._records = sessions.store.asynchronous()
         self._name = sessions.options.name
-        self._store = folder.store
+        self._store = store
 
     async def examine(self, request: Request, session: Session) -> Anatomy:
         """Return what there is to see of the session of this request, as it is stored now."""

@@ -32,10 +32,11 @@ HEADERS = {
 
 
 class Pages:
-    """Renders templates, each with what all pages have."""
+    """Renders templates, each with what all pages have. ``server`` says who answers, where there are several."""
 
-    def __init__(self, anatomist: Anatomist) -> None:
+    def __init__(self, anatomist: Anatomist, server: str = "") -> None:
         self._anatomist = anatomist
+        self._server = server
         self._templates = Jinja2Templates(HERE / "templates")
         self._templates.env.filters.update(price=catalogue.price, moment=_moment)
 
@@ -47,6 +48,7 @@ class Pages:
             await session.save()
         context["anatomy"] = await self._anatomist.examine(request, session)
         context["visitor"] = session.get("name") if session.user_id is not None else None
+        context["server"] = self._server
         context["cart_count"] = cart.count(session)
         return self._templates.TemplateResponse(request, template, context, status, HEADERS)
 
