@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from tests.demo.conftest import shown
 from tests.stores.redis_servers import started
 from tests.waiting import wait_for
 
+DOCUMENTED = Path(__file__).parents[2] / "docs/how-to/several-servers.md"
 HOLDFAST = Path(sys.executable).with_name("holdfast")
 
 
@@ -33,6 +36,7 @@ class Fleet:
     process: subprocess.Popen[str]
     url: str
     pids: list[int]
+    ports: list[int]
     answered: list[str] = field(default_factory=list)
 
     def visit(self, visitor: httpx.Client, path: str = "/cart", **form: str) -> str:
@@ -57,8 +61,9 @@ def fleet(folder: Path, *options: str) -> Iterator[Fleet]:
             first = process.stdout.readline()
             assert first.startswith("The shop is open: "), first
             rest = [process.stdout.readline() for _ in range(5)]
-            pids = [int(found[1]) for line in rest if (found := re.search(r"  process (\d+)  ", line))]
-            yield Fleet(process, first.split()[4], pids)
+            servers = re.findall(r"  process (\d+)  http://127.0.0.1:(\d+)\n", "".join(rest))
+            pids, ports = ([int(server[at]) for server in servers] for at in (0, 1))
+            yield Fleet(process, first.split()[4], pids, ports)
         finally:
             process.kill()
 
@@ -105,26 +110,68 @@ def test_nobody_notices_which_server_answers_nor_that_one_is_killed(tmp_path: Pa
         assert set(shop.answered) == {f"server {number} of 3, process {shop.pids[number - 1]}" for number in (1, 3)}
         assert "This one" in shop.visit(visitor, "/devices")
 
-        # While somebody's connection is open, as browsers keep one in store.
-        with httpx.Client(base_url=shop.url) as idle:
-            idle.get("/login")
+        # While a connection is open that has asked for nothing yet, as browsers keep one in store.
+        with socket.create_connection(("127.0.0.1", int(shop.url.rpartition(":")[2]))):
+            shop.visit(visitor)
             os.kill(shop.process.pid, signal.SIGINT)
             assert shop.lines() == f"Process {shop.pids[1]} has ended. It is not started again; the others go on.\n"
         assert shop.process.returncode == 0
         assert all(map(is_gone, shop.pids))
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    """The servers end with the process that started them, though that was killed; killed one by one, they end it."""
-    with fleet(tmp_path / "shop") as shop:
-        os.kill(shop.process.pid, signal.SIGKILL)
-        wait_for(lambda: all(map(is_gone, shop.pids)))
+@contextmanager
+def nginx(folder: Path, ports: list[int]) -> Iterator[str]:
+    """Start nginx as docs/how-to/several-servers.md has it, in front of ``ports``. Gives the path of its socket."""
+    documented = re.search(r"```nginx\n(.*?)```", DOCUMENTED.read_text("utf-8"), re.DOTALL)
+    assert documented is not None
+    sites = documented[1].replace("listen 8000;", f"listen unix:{folder}/nginx.sock;")
+    for number, port in enumerate(ports, 1):
+        sites = sites.replace(f"127.0.0.1:800{number};", f"127.0.0.1:{port};")
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    file = folder / "nginx.conf"
+    file.write_text(
+        f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{sites}}}\n"
+    )
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    with subprocess.Popen([program, "-e", str(folder / "error.log"), "-c", str(file)]) as process:
+        try:
+            wait_for((folder / "nginx.sock").exists, "nginx does not start")
+            yield str(folder / "nginx.sock")
+        finally:
+            process.kill()
 
-    with fleet(tmp_path / "shop") as shop:
-        for pid in shop.pids:
+
+def test_the_nginx_of_the_documentation(tmp_path: Path) -> None:
+    """In front of the same servers, as a real site would have it: one is killed, and what was being done goes on."""
+    with fleet(tmp_path / "shop") as shop, nginx(tmp_path, shop.ports) as path:
+        transport = httpx.HTTPTransport(uds=path)
+        with httpx.Client(base_url="http://shop.test", transport=transport, follow_redirects=True) as visitor:
+            shop.visit(visitor, "/signup", name="Grace", password="a fine password")
+            for number in range(1, 10):
+                if number == 5:
+                    os.kill(shop.pids[0], signal.SIGKILL)
+                    wait_for(lambda: is_gone(shop.pids[0]))
+                page = shop.visit(visitor, "/cart", slug="trefoil")
+                assert (shown(page, "visitor"), shown(page, "cart-count")) == ("Grace", str(number))
+            assert {f"server {number} of 3, process {pid}" for number, pid in enumerate(shop.pids, 1)} == set(
+                shop.answered
+            )
+
+        # Without any server left there is nothing to wait for.
+        for pid in shop.pids[1:]:
             os.kill(pid, signal.SIGKILL)
         assert shop.lines().endswith("holdfast: no server is left\n")
         assert shop.process.returncode == 1
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    """The servers end with the process that started them, though that was killed."""
+    with fleet(tmp_path / "shop") as shop:
+        os.kill(shop.process.pid, signal.SIGKILL)
+        wait_for(lambda: all(map(is_gone, shop.pids)))
 
 
 @pytest.mark.parametrize(

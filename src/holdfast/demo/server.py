@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -29,8 +28,9 @@ class Server(uvicorn.Server):
     """A server that says when it is ready."""
 
     def __init__(self, app: FastAPI, announce: Callable[[], None]) -> None:
-        settings: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "on"}
-        super().__init__(uvicorn.Config(app, timeout_graceful_shutdown=3, **settings))
+        super().__init__(
+            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3)
+        )
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
