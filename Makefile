@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+SERVERS ?= 1
 # A file's tests share servers, so they stay together. Who names some tests of his own has them at once, one by one.
 PYTEST_ARGS ?= -n auto --dist loadfile
 BIN := .venv/bin
@@ -14,7 +15,7 @@ export NO_MKDOCS_2_WARNING = 1
 .PHONY: help demo test check docs benchmarks clean
 
 help:
-	@echo "make demo        run the demonstration at http://localhost:$(PORT)"
+	@echo "make demo        run the demonstration at http://localhost:$(PORT); SERVERS=3 by three processes"
 	@echo "make test        set up everything, and run all tests"
 	@echo "make check       format, lint, types, the rules of imports, docs"
 	@echo "make docs        build the documentation into site/"
@@ -37,7 +38,7 @@ help:
 	@touch $@
 
 demo: .venv/demo
-	@PORT=$(PORT) $(BIN)/holdfast demo
+	@PORT=$(PORT) $(BIN)/holdfast demo --servers $(SERVERS)
 
 test: .venv/dev
 	@$(BIN)/pytest $(PYTEST_ARGS)

@@ -80,3 +80,8 @@ def token(guest: TestClient) -> str | None:
 def sign_up(guest: TestClient, name: str = "Grace", password: str = "a fine password") -> None:
     """Sign up, which logs in as well."""
     assert guest.post("/signup", data={"name": name, "password": password}).status_code == 200
+
+
+def log_in(guest: TestClient, name: str = "Grace", password: str = "a fine password") -> None:
+    """Log in."""
+    assert guest.post("/login", data={"name": name, "password": password}).status_code == 200

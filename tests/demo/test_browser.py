@@ -141,3 +141,72 @@ def test_the_shop_remembers_its_visitor(tmp_path: Path) -> None:
             assert "Grace" not in replayed
             assert 'data-state="refused"' in replayed
     assert complaints == []
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36"
+)
+
+
+def enter(page: Page, url: str, way: str, password: str) -> None:
+    """Sign up, or log in, as Grace."""
+    look(page, f"{url}/{way.lower().replace(' ', '')}")
+    page.get_by_label("Name").fill("Grace")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("main").get_by_role("button", name=way).click()
+    expect(page.get_by_test_id("visitor")).to_have_text("Grace")
+
+
+def expect_to_be_out(page: Page, url: str) -> None:
+    """See that the next request of a device finds no session, though it still sends the cookie."""
+    assert [cookie["name"] for cookie in page.context.cookies()] == [COOKIE_NAME]
+    look(page, f"{url}/devices")
+    expect(page).to_have_url(f"{url}/login")
+    expect(page.get_by_test_id("visitor")).to_have_count(0)
+    expect(page.get_by_test_id("hood")).to_have_attribute("data-state", "refused")
+
+
+def test_one_device_ends_another(tmp_path: Path) -> None:
+    """On two devices: one logs the other out, then all others, then changes the password; the other is out each time."""
+    with sync_playwright() as playwright, shop(tmp_path / "shop") as url:
+        chromium = playwright.chromium.launch(executable_path=system_chromium(), args=FLAGS)
+        laptop, phone = (
+            chromium.new_context(user_agent=user_agent, viewport=NARROW).new_page() for user_agent in (FIREFOX, PHONE)
+        )
+        enter(laptop, url, "Sign up", "a fine password")
+        enter(phone, url, "Log in", "a fine password")
+
+        look(laptop, url)
+        laptop.get_by_test_id("visitor").click()
+        expect(laptop.get_by_test_id("device")).to_have_count(2)
+        expect(laptop.get_by_test_id("device").nth(0)).to_contain_text("Firefox on Linux")
+        expect(laptop.get_by_test_id("device").nth(0)).to_contain_text("This one")
+        look(laptop, f"{url}/devices")
+        laptop.get_by_role("button", name="Log out Chrome on Android").click()
+        expect(laptop.get_by_role("status")).to_have_text("Chrome on Android was logged out.")
+        expect(laptop.get_by_test_id("device")).to_have_count(1)
+        expect_to_be_out(phone, url)
+
+        enter(phone, url, "Log in", "a fine password")
+        look(laptop, f"{url}/devices")
+        laptop.get_by_role("button", name="Log out all others").click()
+        expect(laptop.get_by_role("status")).to_have_text("1 other device was logged out.")
+        expect_to_be_out(phone, url)
+
+        enter(phone, url, "Log in", "a fine password")
+        look(laptop, f"{url}/password")
+        before = laptop.context.cookies()[0]["value"]
+        for present, words in (("a guess", "Nothing was changed."), ("a fine password", "Your password is changed.")):
+            laptop.get_by_label("Present password").fill(present)
+            laptop.get_by_label("New password").fill("another fine password")
+            laptop.get_by_role("button", name="Change it").click()
+            expect(laptop.get_by_role("alert").or_(laptop.get_by_role("status"))).to_contain_text(words)
+        expect(laptop.get_by_role("status")).to_contain_text("1 other device was logged out.")
+        assert laptop.context.cookies()[0]["value"] != before
+        expect_to_be_out(phone, url)
+
+        look(laptop, f"{url}/cart")
+        expect(laptop.get_by_test_id("visitor")).to_have_text("Grace")
+        enter(phone, url, "Log in", "another fine password")
+        chromium.close()

@@ -21,14 +21,28 @@ def demo(
         Path,
         typer.Option(envvar="HOLDFAST_DEMO_FOLDER", file_okay=False, help="Where sessions and users are kept."),
     ] = Path("holdfast-demo"),
+    servers: Annotated[int, typer.Option(min=1, max=16, help="How many processes serve it, behind a proxy.")] = 1,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HOLDFAST_DEMO_STORE", help="The URL of a store for the sessions, such as redis://localhost."
+        ),
+    ] = None,
 ) -> None:
     """Open a small shop that remembers its visitors, and shows them how."""
     require("The demonstration", "demo", "fastapi", "uvicorn", "jinja2", "argon2", "python_multipart")
-    from holdfast.demo.server import serve
+    from holdfast.demo import fleet, server
 
-    serve(folder, host, port, _announce)
+    if servers == 1:
+        server.serve(folder, host, port, _announce, store)
+    else:
+        fleet.serve(folder, host, port, _announce, store, servers=servers, say=_say)
+
+
+def _say(line: str) -> None:
+    # Flushed, for whoever waits for a line at the other end of a pipe.
+    print(line, flush=True)
 
 
 def _announce(url: str) -> None:
-    # Flushed, for whoever waits for this line at the other end of a pipe.
-    print(f"The shop is open: {url}  (stop with Ctrl-C)", flush=True)
+    _say(f"The shop is open: {url}  (stop with Ctrl-C)")

@@ -1,54 +1,32 @@
 # A failed attempt leaves no trace in the session: the page is answered at once, not by a message and a redirect. So
 # somebody who guesses passwords without a cookie gets none, and the store gets no record for each guess.
+#
+# A change of password ends the sessions that there are (password.py). One that is being begun with the old password,
+# verified a moment before and stored a moment after, would outlive that. So a log-in looks again once it is stored:
+# either the change has found the session, or the session finds the change.
 """Sign up, log in, log out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar
-
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from holdfast import Session
-from holdfast.demo.pages import Pages, pages
-from holdfast.demo.users import BadSignUp, NameTaken, User, Users
-from holdfast.fastapi import session
+from holdfast.demo.dependencies import PagesOf, SessionOf, Text, UsersOf
+from holdfast.demo.device import describe
+from holdfast.demo.hashing import in_thread
+from holdfast.demo.users import BadSignUp, NameTaken, User
 
 __all__ = ["router"]
 
 router = APIRouter()
 
-T = TypeVar("T")
 
-SessionOf = Annotated[Session, Depends(session)]
-PagesOf = Annotated[Pages, Depends(pages)]
-Text = Annotated[str, Form()]
-
-
-def users(request: Request) -> Users:
-    """Return the users of the application that serves this request."""
-    found: Users = request.app.state.users
-    return found
-
-
-UsersOf = Annotated[Users, Depends(users)]
-
-#: Hashing a password takes 64 MiB and a few hundredths of a second of one core: so many at a time, the others wait.
-_hashing = CapacityLimiter(4)
-
-
-async def _in_thread(call: Callable[[str, str], T], name: str, password: str) -> T:
-    return await to_thread.run_sync(call, name, password, limiter=_hashing)
-
-
-def _admit(session: Session, user: User) -> Response:
+def _admit(request: Request, session: Session, user: User) -> None:
     # A new id, for an id that somebody planted before must not become a logged-in one; the cart stays.
-    session.login(user.id)
+    session.login(user.id, device=describe(request.headers.get("user-agent", "")))
     session["name"] = user.name
     session.flash(f"Welcome aboard, {user.name}.")
-    return RedirectResponse("/", 303)
 
 
 @router.get("/signup")
@@ -68,11 +46,12 @@ async def sign_up(
 ) -> Response:
     """Add a user, and log in."""
     try:
-        user = await _in_thread(users.register, name, password)
+        user = await in_thread(users.register, name, password)
     except BadSignUp as problem:
         status = 409 if isinstance(problem, NameTaken) else 422
         return await pages.render(request, "signup.html", status, problem=str(problem), name=name)
-    return _admit(session, user)
+    _admit(request, session, user)
+    return RedirectResponse("/", 303)
 
 
 @router.get("/login")
@@ -91,11 +70,16 @@ async def log_in(
     password: Text = "",
 ) -> Response:
     """Log in, or say that the name or the password is wrong, and not which."""
-    user = await _in_thread(users.authenticate, name, password)
+    user = await in_thread(users.authenticate, name, password)
     if user is None:
         problem = "That name and password do not belong together."
         return await pages.render(request, "login.html", 401, problem=problem, name=name)
-    return _admit(session, user)
+    _admit(request, session, user)
+    await session.save()
+    if not await in_thread(users.is_current, user):
+        session.logout()
+        return RedirectResponse("/login", 303)
+    return RedirectResponse("/", 303)
 
 
 @router.post("/logout")

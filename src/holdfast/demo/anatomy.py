@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from inspect import isawaitable
 from urllib.parse import unquote
@@ -18,7 +17,6 @@ from fastapi import Request
 from markupsafe import Markup, escape
 
 from holdfast import Record, Session, Sessions, cookies
-from holdfast.demo.folder import Folder
 from holdfast.signing import Signer
 
 __all__ = ["Anatomist", "Anatomy", "Cookie", "State", "Stored"]
@@ -60,7 +58,8 @@ class Stored:
 
     json: Markup
     size: int
-    expires_at: datetime
+    #: In epoch seconds.
+    expires_at: float
     store: str
 
 
@@ -79,13 +78,13 @@ class Anatomy:
 
 
 class Anatomist:
-    """Takes sessions apart. Knows the secret, as the middleware does."""
+    """Takes sessions apart. Knows the secret, as the middleware does. ``store`` is how the panel calls the store."""
 
-    def __init__(self, sessions: Sessions, secret: str, folder: Folder) -> None:
+    def __init__(self, sessions: Sessions, secret: str, store: str) -> None:
         self._signer = Signer([secret.encode()])
         self._records = sessions.store.asynchronous()
         self._name = sessions.options.name
-        self._store = folder.store
+        self._store = store
 
     async def examine(self, request: Request, session: Session) -> Anatomy:
         """Return what there is to see of the session of this request, as it is stored now."""
@@ -108,8 +107,7 @@ class Anatomist:
         return Cookie(sid, signature)
 
     def _stored(self, record: Record) -> Stored:
-        expires_at = datetime.fromtimestamp(record.expires_at, UTC)
-        return Stored(highlight(record.payload), len(record.payload), expires_at, self._store)
+        return Stored(highlight(record.payload), len(record.payload), record.expires_at, self._store)
 
     def _refused(self, sent: list[bytes]) -> Anatomy:
         signed = {self._signer.read_token(value) for value in sent} - {None}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,17 +11,21 @@ from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from holdfast import CookieOptions, SessionConflict, SessionGone, Sessions
-from holdfast.demo import accounts, shop
+from holdfast.demo import accounts, devices, password, shop
 from holdfast.demo.anatomy import Anatomist
+from holdfast.demo.dependencies import NotLoggedIn
 from holdfast.demo.folder import Folder
 from holdfast.demo.origin import refuse_other_sites
 from holdfast.demo.pages import HERE, Pages
 from holdfast.demo.users import Users
+from holdfast.errors import InvalidOption
 from holdfast.fastapi import SessionMiddleware
+from holdfast.stores.base import Indexed, can
 
 __all__ = ["create_app"]
 
@@ -32,33 +37,53 @@ REMEMBERED = timedelta(days=30)
 COOKIE_NAME = "holdfast.sid"
 
 
-def create_app(folder: Path, *, secret: str | None = None, clock: Callable[[], float] = time.time) -> FastAPI:
+def create_app(
+    folder: Path,
+    *,
+    store: str | None = None,
+    server: str = "",
+    secret: str | None = None,
+    clock: Callable[[], float] = time.time,
+) -> FastAPI:
     """Return the shop whose sessions, users and secret are in ``folder``, which is made if there is none.
 
-    ``secret`` is used in place of the one in the folder. ``clock`` gives the time, in epoch seconds.
+    ``store`` is the URL of a store for the sessions, ``secret`` a secret, in place of those in the folder. ``server``
+    is what the pages say of who has answered. ``clock`` gives the time, in epoch seconds. Raises InvalidOption for a
+    store that cannot tell the sessions of a user.
     """
     kept = Folder.at(folder)
     secret = secret or kept.secret()
     sessions = Sessions(
         secret=secret,
-        store=kept.store,
+        store=store or kept.store,
         name=COOKIE_NAME,
         cookie=CookieOptions(max_age=REMEMBERED),
         clock=clock,
     )
+    if not can(sessions.store, Indexed):
+        name, remedy = type(sessions.store).__name__, "Take another, or leave --store out."
+        raise InvalidOption("store", f"a {name} cannot tell the devices of a user", remedy)
     # No openapi_url: the shop is for people, and its pages are no API.
     app = FastAPI(title="holdfast demonstration", openapi_url=None, dependencies=[Depends(refuse_other_sites)])
+    app.state.sessions = sessions
+    app.state.store = _without_password(store or kept.store)
     app.state.users = Users(kept.users)
-    app.state.pages = Pages(Anatomist(sessions, secret, kept))
-    app.include_router(shop.router)
-    app.include_router(accounts.router)
+    app.state.pages = Pages(Anatomist(sessions, secret, app.state.store), server)
+    for routes in (shop, accounts, devices, password):
+        app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _misread)
+    app.add_exception_handler(NotLoggedIn, _send_to_log_in)
     app.add_exception_handler(SessionConflict, _overtaken)
     app.add_exception_handler(SessionGone, _overtaken)
     app.add_middleware(SessionMiddleware, sessions=sessions)
     return app
+
+
+def _without_password(url: str) -> str:
+    # Passwords stand before the last "@", or among the options.
+    return re.sub("//.*@", "//", url).partition("?")[0]
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -66,6 +91,10 @@ async def _refuse(request: Request, error: Exception) -> Response:
     # Our own words where we gave any; otherwise it is the router that found nothing.
     words = "Nothing is moored here." if error.detail in ("Not Found", "Method Not Allowed") else error.detail
     return await _error(request, error.status_code, words)
+
+
+async def _send_to_log_in(request: Request, error: Exception) -> Response:
+    return RedirectResponse("/login", 303)
 
 
 async def _misread(request: Request, error: Exception) -> Response:

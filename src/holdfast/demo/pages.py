@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup
 
 from holdfast.demo import cart, catalogue
 from holdfast.demo.anatomy import Anatomist
 from holdfast.fastapi import session as session_of
 
-__all__ = ["HERE", "Pages", "pages"]
+__all__ = ["HERE", "Pages"]
 
 HERE = Path(__file__).parent
 
@@ -30,12 +32,13 @@ HEADERS = {
 
 
 class Pages:
-    """Renders templates, each with what all pages have."""
+    """Renders templates, each with what all pages have. ``server`` says who answers, where there are several."""
 
-    def __init__(self, anatomist: Anatomist) -> None:
+    def __init__(self, anatomist: Anatomist, server: str = "") -> None:
         self._anatomist = anatomist
+        self._server = server
         self._templates = Jinja2Templates(HERE / "templates")
-        self._templates.env.filters["price"] = catalogue.price
+        self._templates.env.filters.update(price=catalogue.price, moment=_moment)
 
     async def render(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
         """Return a page. A visitor who has no session gets none by it."""
@@ -45,11 +48,13 @@ class Pages:
             await session.save()
         context["anatomy"] = await self._anatomist.examine(request, session)
         context["visitor"] = session.get("name") if session.user_id is not None else None
+        context["server"] = self._server
         context["cart_count"] = cart.count(session)
         return self._templates.TemplateResponse(request, template, context, status, HEADERS)
 
 
-def pages(request: Request) -> Pages:
-    """Return the pages of the application that serves this request."""
-    found: Pages = request.app.state.pages
-    return found
+def _moment(at: float) -> Markup:
+    """Return a time, in epoch seconds, as it stands on a page. The script shows it in the visitor's own zone."""
+    when = datetime.fromtimestamp(at, UTC)
+    words = when.strftime("%-d %B %Y, %H:%M UTC")
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(timespec="seconds"), words)

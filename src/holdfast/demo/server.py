@@ -11,22 +11,26 @@ from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
+from holdfast import Sessions
 from holdfast.demo.app import create_app
-from holdfast.errors import SessionError
+from holdfast.errors import SessionError, StoreUnavailable
 
-__all__ = ["CannotListen", "serve"]
+__all__ = ["CannotListen", "Server", "listen", "see_whether_it_answers", "serve", "url_of"]
 
 
 class CannotListen(SessionError):
     """Tells the user why the shop cannot be opened at the address asked for."""
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A server that says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI, announce: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3)
+        )
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -35,20 +39,36 @@ class _Server(uvicorn.Server):
             self._announce()
 
 
-def serve(folder: Path, host: str, port: int, announce: Callable[[str], None]) -> None:
+def serve(folder: Path, host: str, port: int, announce: Callable[[str], None], store: str | None = None) -> None:
     """Serve the shop in ``folder`` until it is interrupted. Call ``announce`` with its URL when it is ready.
 
-    ``port`` 0 takes any free one. Raises CannotListen if there is no listening at this address.
+    ``port`` 0 takes any free one. ``store`` is the URL of the store with the sessions; None: a file in the folder.
+    Raises CannotListen if there is no listening at this address, and StoreUnavailable if the store does not answer.
     """
-    with _listen(host, port) as listener, suppress(KeyboardInterrupt):
-        url = f"http://{_readable(host)}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            create_app(folder), log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3
-        )
-        _Server(config, lambda: announce(url)).run(sockets=[listener])
+    with listen(host, port) as listener, suppress(KeyboardInterrupt):
+        app = create_app(folder, store=store)
+        see_whether_it_answers(app)
+        url = url_of(listener, host)
+        Server(app, lambda: announce(url)).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def see_whether_it_answers(app: FastAPI) -> None:
+    """Ask the store of the shop for something. Raises StoreUnavailable: a wrong address is not for visitors to find."""
+    sessions: Sessions = app.state.sessions
+    try:
+        sessions.open("is anybody there")
+        sessions.close()
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"The store {app.state.store} does not answer ({error}). Is it running?") from error
+
+
+def url_of(listener: socket.socket, host: str) -> str:
+    """Return the URL of what listens at ``host``."""
+    return f"http://{_readable(host)}:{listener.getsockname()[1]}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from holdfast import Session
 from holdfast.demo import cart
 from holdfast.demo.catalogue import PRODUCTS, Product, product
-from holdfast.demo.pages import Pages, pages
-from holdfast.fastapi import session
+from holdfast.demo.dependencies import PagesOf, SessionOf
 
 __all__ = ["router"]
 
 router = APIRouter()
-
-SessionOf = Annotated[Session, Depends(session)]
-PagesOf = Annotated[Pages, Depends(pages)]
 
 
 def _product(slug: str) -> Product:
