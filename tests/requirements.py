@@ -185,6 +185,8 @@ TABLES: dict[str, list[Requirement]] = {
             "Users can see their sessions and end them; the one they use is marked.",
             "ASVS 7.5.2",
             test_users="the_sessions_of_a_user_are_listed one_is_ended_by_its_handle",
+            demo__test_devices="the_page_lists_where_a_user_is_logged_in one_device_is_ended all_others_are_ended",
+            demo__test_browser="one_device_ends_another",
         ),
         row(
             "All sessions of an account can be ended: when it is closed, and by those who run the site.",
@@ -196,6 +198,8 @@ TABLES: dict[str, list[Requirement]] = {
             "A change of password ends the others, on request.",
             "ASVS 7.4.3, CVE-2023-40273, CVE-2019-10641, CVE-2022-23502, CVE-2021-41268",
             test_users="after_a_change_of_password_the_others_are_ended",
+            demo__test_password="a_change_of_password_ends_all_other_sessions "
+            "a_request_in_flight_does_not_bring_its_session_back a_log_in_that_is_overtaken_by_a_change_of_password_fails",
         ),
         row(
             "The list is complete, whenever a process dies, and whatever the browser does at the time.",
@@ -213,12 +217,14 @@ TABLES: dict[str, list[Requirement]] = {
             "Nobody lists, sees or ends a session of somebody else, whatever stands in the index.",
             "ASVS 8.2.2",
             test_users="an_index_that_names_strangers_shows_and_ends_none_of_them text_and_a_number_are_two_users",
+            demo__test_devices="nobody_lists_or_ends_the_session_of_somebody_else",
             stress__test_stress="nothing_is_lost_undone_or_mixed_up",
         ),
         row(
             "A list shows no id, and nothing that could be a cookie.",
             "CVE-2020-5224, CVE-2023-20866",
             test_users="a_handle_shows_no_id",
+            demo__test_devices="a_handle_is_of_no_use_as_a_cookie",
         ),
     ],
     "Watching": [
