@@ -108,7 +108,7 @@ class Sessions:
         if self.options.index_users and can(self.store, Indexed):
             name, restore = (StoredId.of, StoredId) if self.options.hash_ids else (str, str)
             index = Index(self._border, self._clock, name)
-            self._users = Users(self.options, self._events, self._commits, index, restore, self.revoke)
+            self._users = Users(self.options, self._events, self._commits, index, restore, self.open, self.revoke)
             self._commits.members = self._users
         self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
         #: Whether a session that was left alone is touched, and that is all.
@@ -537,6 +537,10 @@ class Sessions:
     def extends(self, session: Session) -> bool:
         """Return what the options say of ``session.extends``."""
         return self._extends is None or bool(self._extends(self._facts_of(session)))
+
+    def last_seen(self, session: Session) -> float:
+        """Return when ``session`` was last used: its whole life before its end."""
+        return session._ends - lifecycle.lifetime(session.cookie_attributes(), self.options, self._clock())
 
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new session's cookie, as they are stored."""
