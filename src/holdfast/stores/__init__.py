@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from holdfast.errors import InvalidOption, MissingExtra
 from holdfast.stores.base import Store
@@ -75,8 +75,9 @@ def place_of(url: str) -> str:
     >>> place_of("redis://me:my-password@10.0.0.5:6379/0?timeout=2")
     'redis://10.0.0.5:6379/0'
     """
-    scheme, netloc, path, query, _ = urlsplit(url)
-    options = urlencode([(name, value) for name, value in parse_qsl(query) if name in _OF_TLS])
-    place = urlunsplit((scheme, netloc.rpartition("@")[2], path, options, ""))
-    # urlunsplit leaves out the slashes of an empty host.
-    return place if "://" in place else place.replace(":", "://", 1)
+    scheme, slashes, rest = url.partition("://")
+    if not rest.startswith("/"):
+        rest = rest.rpartition("@")[2]  # The last one, for a password may hold whatever was not encoded.
+    place, _, query = rest.partition("?")
+    options = urlencode([(name, value) for name, value in parse_qsl(query) if name in _OF_TLS], safe="/:")
+    return f"{scheme}{slashes}{place}?{options}".rstrip("?")
