@@ -37,6 +37,9 @@ PAGE_SIZE = 500
 
 _WHICH = "Which sessions"
 
+#: What befalls a session is told by the command. Without a handler, logging would tell it too.
+_SILENCE = logging.NullHandler()
+
 
 def _without_password(context: typer.Context, url: str | None) -> str | None:
     source = context.get_parameter_source("store")
@@ -154,8 +157,7 @@ def opened(app: str | None, store: str | None) -> Iterator[Site]:
 
     Raises SessionError, in a line, for whatever is wrong with either.
     """
-    # What befalls a session is told by the command; without this, logging would tell it too.
-    logging.getLogger("holdfast").addHandler(logging.NullHandler())
+    logging.getLogger("holdfast").addHandler(_SILENCE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WeakSecretWarning)  # That is for `holdfast check` to say.
         site = _site(app, store)
