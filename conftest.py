@@ -56,7 +56,7 @@ _pages = Sybil(
 )
 _docstrings = Sybil(
     parsers=[DocTestParser()],
-    patterns=["src/holdfast/*.py", "src/holdfast/testing/*.py"],
+    patterns=["src/holdfast/*.py", "src/holdfast/cli/*.py", "src/holdfast/stores/*.py", "src/holdfast/testing/*.py"],
     document_types={".py": PythonDocStringDocument},
     setup=_with_a_session,
 )

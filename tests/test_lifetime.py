@@ -178,6 +178,8 @@ async def test_the_list_of_devices_says_when_each_was_used_and_when_it_ends() ->
         [handle] = await site.sessions.of_user("zoe")
         assert handle.last_seen == pytest.approx(site.clock())
         assert handle.expires_at == pytest.approx(begun + min(after + 1, 3) * HOUR)
+        [session] = site.sessions.all()
+        assert (session.last_seen, session.expires_at) == (handle.last_seen, handle.expires_at)
 
 
 async def test_a_limit_costs_a_visitor_no_write() -> None:

@@ -97,6 +97,27 @@ async def test_a_handle_shows_no_id(site: Site) -> None:
     assert [each.handle for each in await site.sessions.of_user("zoe")] == [handle.handle]
 
 
+async def test_a_handle_opens_its_session(site: Site) -> None:
+    """For an administrator's page; None if it has ended meanwhile. The session has the times of the handle."""
+    jar = await site.login("zoe")
+    site.clock.advance(10)
+    await site.visit(jar)
+    site.clock.advance(5)
+    (handle,) = await site.sessions.of_user("zoe")
+    session = await handle.open()
+    assert (session.user_id, session.last_seen, session.expires_at) == ("zoe", handle.last_seen, handle.expires_at)
+    assert session.last_seen == site.clock() - 5
+    await handle.revoke()
+    assert await handle.open() is None
+
+
+async def test_a_session_that_is_not_stored_was_never_seen(site: Site) -> None:
+    """Nor does it end."""
+    found: list[Any] = []
+    await site.visit({}, lambda session: found.extend((session.last_seen, session.expires_at)))
+    assert found == [None, None]
+
+
 async def test_text_and_a_number_are_two_users(site: Site) -> None:
     await site.login("5", device="text")
     await site.login(5, device="number")

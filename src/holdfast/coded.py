@@ -60,6 +60,11 @@ class CodedStore:
     def __repr__(self) -> str:
         return f"<CodedStore around {self._inner!r}>"
 
+    @property
+    def inner(self) -> Any:
+        """The store in which the records are."""
+        return self._inner
+
     def __getattr__(self, name: str) -> Any:
         # What has nothing to do with ids and payloads: count, clear, prune, close, ready. And whether it can.
         if name.startswith("_"):

@@ -109,7 +109,7 @@ class Sessions:
         if self.options.index_users and can(self.store, Indexed):
             name, restore = (StoredId.of, StoredId) if self.options.hash_ids else (str, str)
             index = Index(self._border, self._clock, name)
-            self._users = Users(self.options, self._events, self._commits, index, restore, self.revoke)
+            self._users = Users(self.options, self._events, self._commits, index, restore, self.open, self.revoke)
             self._commits.members = self._users
         self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
         #: Whether a session that was left alone is touched, and that is all.
@@ -550,6 +550,17 @@ class Sessions:
         if life is None:
             raise SessionError("nobody is remembered here: set Sessions(lifetime=Lifetime(remember=30 * 86_400, ...))")
         return float(life)
+
+    def last_seen(self, session: Session) -> float:
+        """Return when ``session`` was last used: its whole life before its end."""
+        attributes, now = session.cookie_attributes(), self._clock()
+        return session._ends - lifecycle.life_of(session._system, attributes, self.options, now)
+
+    def expires_at(self, session: Session) -> float:
+        """Return when ``session`` ends if it is not used any more, and at the latest."""
+        if self._lifetime is None:
+            return session._ends
+        return min(session._ends, self._lifetime.end(session._system, self._clock()))
 
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new session's cookie, as they are stored."""

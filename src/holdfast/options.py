@@ -20,7 +20,7 @@ from holdfast.facts import RequestFacts
 from holdfast.lifetime import Lifetime, seconds
 from holdfast.proxy import trust_in
 
-__all__ = ["CookieOptions", "Options", "WeakSecretWarning"]
+__all__ = ["CookieOptions", "Options", "WeakSecretWarning", "is_well_known"]
 
 MAKE_SECRET: Final = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105
 
@@ -364,10 +364,15 @@ def _check_choice(option: str, value: object, allowed: tuple[str | bool | None, 
         raise InvalidOption(option, f"{value!r} is unknown", f"Use one of: {', '.join(map(repr, allowed))}.")
 
 
-def _check_strength(secret: bytes) -> None:
+def is_well_known(secret: bytes) -> bool:
+    """Tell whether ``secret`` is among those that are tried first."""
     text = secret.decode("latin-1").strip().lower()
+    return text in _WELL_KNOWN or len(set(text)) <= 1
+
+
+def _check_strength(secret: bytes) -> None:
     problem = None
-    if text in _WELL_KNOWN or len(set(text)) <= 1:
+    if is_well_known(secret):
         problem = "well known"
     elif len(secret) < SECRET_BYTES:
         problem = f"shorter than {SECRET_BYTES} bytes"

@@ -78,6 +78,12 @@ class Backing(Protocol):
     def cookie_attributes(self, session: Session) -> dict[str, JSON]:
         """Return the attributes of a new cookie for ``session``, as they are stored."""
 
+    def last_seen(self, session: Session) -> float:
+        """Return when ``session``, which is stored, was last used."""
+
+    def expires_at(self, session: Session) -> float:
+        """Return when ``session``, which is stored, ends."""
+
     async def load_async(self, session: Session) -> None:
         """Load ``session``, if it is lazy and nobody has."""
 
@@ -255,6 +261,18 @@ class Session(Watched):
             return self._backing.now()
         value = self._system.get(CREATED)
         return float(value) if isinstance(value, (int, float)) else None
+
+    @property
+    def last_seen(self) -> float | None:
+        """When it was used before this, in epoch seconds, to ``touch_after``. None for one that is not stored."""
+        self.mark_accessed()
+        return None if self._loaded is None else self._backing.last_seen(self)
+
+    @property
+    def expires_at(self) -> float | None:
+        """When it ends if it is not used any more, in epoch seconds. None for one that is not stored."""
+        self.mark_accessed()
+        return None if self._loaded is None else self._backing.expires_at(self)
 
     @property
     def user_id(self) -> str | int | None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast import lifecycle
 from holdfast.commits import Commits
 from holdfast.dual import Steps
 from holdfast.errors import StoreUnavailable, TooManySessions
@@ -48,7 +47,12 @@ class SessionHandle:
     #: Whether it is the one that was given as ``current``.
     is_current: bool
     _sid: str = field(repr=False, compare=False)
+    _open: Callable[[str], Any] = field(repr=False, compare=False)
     _revoke: Callable[[str], Any] = field(repr=False, compare=False)
+
+    def open(self) -> Any:
+        """Return the Session itself, or None if it has ended meanwhile. Await it under asyncio."""
+        return self._open(self._sid)
 
     def revoke(self) -> Any:
         """End the session: its next request finds none. Await it under asyncio. Returns whether there was one."""
@@ -58,7 +62,8 @@ class SessionHandle:
 class Users:
     """Knows the sessions of users, and of whatever else the application has an index of.
 
-    ``restore`` makes an id, as it stands in the store, one that the store takes; ``revoke`` is for handles.
+    ``restore`` makes an id, as it stands in the store, one that the store takes; ``open`` and ``revoke`` are for
+    handles.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Users:
         commits: Commits,
         index: Index,
         restore: Callable[[str], str],
+        open: Callable[[str], Any],
         revoke: Callable[[str], Any],
     ) -> None:
         self._options = options
@@ -75,6 +81,7 @@ class Users:
         self._commits = commits
         self._index = index
         self._restore = restore
+        self._open = open
         self._revoke = revoke
         self._key = hashlib.sha256(b"holdfast handles" + options.secrets()[-1]).digest()
 
@@ -174,17 +181,15 @@ class Users:
         return found
 
     def _handle(self, one: str, session: Session, current: Session | None) -> SessionHandle:
-        now, lifetime = self._options.clock(), self._options.lifetime
-        life = lifecycle.life_of(session._system, session.cookie_attributes(), self._options, now)
-        end = session._ends if lifetime is None else min(session._ends, lifetime.end(session._system, now))
         return SessionHandle(
             hashlib.blake2b(one.encode("utf-8", "replace"), key=self._key, digest_size=16).hexdigest(),
             session.user_id or "",
             session.logged_in_at,
-            session._ends - life,
-            end,
+            session.last_seen or 0.0,
+            session.expires_at or 0.0,
             session.claims,
             current is not None and one == self._index.name(current._loaded or ""),
             self._restore(one),
+            self._open,
             self._revoke,
         )

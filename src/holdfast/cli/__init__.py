@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from io import TextIOWrapper
 
 from holdfast.errors import MissingExtra, SessionError
 
@@ -19,6 +20,9 @@ def require(purpose: str, extra: str, *packages: str) -> None:
 
 def main() -> None:
     """Run the command. What the user can put right is told in a line, with exit code 1, not in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # A user's name is no reason to stop.
     try:
         require("The command", "cli", "typer", "rich")
         from holdfast.cli.application import application

@@ -1,0 +1,240 @@
+# Two ways to name sessions. `--app` names the Sessions of a program, which know their codecs, their names and their
+# limits. `--store` names a store alone, for a look at it: then the options are the defaults.
+#
+# Secrets come from the environment: an argument stands in the list of processes and in the shell's history.
+"""Which sessions a command works on: ``--app`` and ``--store``."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+import secrets
+import sys
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import chain
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from holdfast import Session, SessionError, Sessions, StoreUnavailable
+from holdfast.options import WeakSecretWarning
+from holdfast.stores import place_of
+
+__all__ = ["App", "Site", "Store", "opened", "secrets_of_environment"]
+
+SECRET = "SESSION_SECRET"  # noqa: S105
+
+#: How many sessions of an asynchronous store are listed in one trip to its event loop.
+PAGE_SIZE = 500
+
+_WHICH = "Which sessions"
+
+#: What befalls a session is told by the command. Without a handler, logging would tell it too.
+_SILENCE = logging.NullHandler()
+
+
+def _without_password(context: typer.Context, url: str | None) -> str | None:
+    source = context.get_parameter_source("store")
+    if url and source is not None and source.name == "COMMANDLINE" and _has_password(url):
+        raise SessionError(
+            "--store has a password in it, which everybody on this machine can see there. "
+            "Give the URL in the environment: HOLDFAST_STORE"
+        )
+    return url
+
+
+def _has_password(url: str) -> bool:
+    rest = url.partition("://")[2]
+    return "password=" in url or (not rest.startswith("/") and ":" in rest.rpartition("@")[0])
+
+
+App = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HOLDFAST_APP",
+        metavar="MODULE:NAME",
+        help="The `Sessions` of your program, or a function that returns them, such as shop.main:sessions.",
+        rich_help_panel=_WHICH,
+    ),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HOLDFAST_STORE",
+        metavar="URL",
+        help="Or the URL of their store, such as redis://localhost. Options are the defaults then, and the secret, "
+        "if one is needed, is read from SESSION_SECRET.",
+        rich_help_panel=_WHICH,
+        callback=_without_password,
+    ),
+]
+
+
+class Site:
+    """The sessions that a command works on, to be asked from synchronous code whatever the colour of their store."""
+
+    def __init__(self, sessions: Sessions, place: str, *, app: bool, keys: int) -> None:
+        self.sessions = sessions
+        #: What to call the store in a sentence.
+        self.place = place
+        #: Whether the options are those of the program.
+        self.app = app
+        #: How many secrets there are: 0 if none was given, and what stands in the options was made up.
+        self.keys = keys
+        self._runner: asyncio.Runner | None = None
+        self._probed = not app  # The stores that have a URL are at home in both colours.
+
+    def ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what ``call``, a method of ``sessions``, returns, awaited if that is what it takes."""
+        if self._colour() is None:
+            return call(*arguments)
+
+        async def asked() -> Any:
+            answer = call(*arguments)
+            return await answer if inspect.isawaitable(answer) else answer
+
+        return self._run(asked)
+
+    def all(self) -> Iterator[Session]:
+        """Yield all live sessions. The store is read while you go."""
+        if self._colour() is None:
+            yield from self.sessions.all()
+            return
+        listing = aiter(self.sessions.all())
+        while page := self._run(_page, listing):
+            yield from page
+
+    def unreadable(self) -> int:
+        """Return how many records could not be read so far: they are damaged, or in the form of a codec."""
+        return self.sessions.counts().get("corrupt_record", 0)
+
+    def close(self) -> None:
+        """Let go of the store's connections."""
+        try:
+            if self._probed:
+                self.ask(self.sessions.close)
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+
+    def _colour(self) -> asyncio.Runner | None:
+        """Return what runs asynchronous code, if the store answers to nothing else."""
+        if not self._probed:
+            self._probed = True
+            try:
+                self.sessions.open("holdfast")
+            except StoreUnavailable:
+                pass  # Whoever asks next is told.
+            except SessionError:
+                self._runner = asyncio.Runner()
+        return self._runner
+
+    def _run(self, body: Callable[..., Any], *arguments: Any) -> Any:
+        assert self._runner is not None
+        return self._runner.run(body(*arguments))
+
+
+async def _page(listing: AsyncIterator[Session]) -> list[Session]:
+    found: list[Session] = []
+    async for session in listing:
+        found.append(session)
+        if len(found) == PAGE_SIZE:
+            break
+    return found
+
+
+@contextmanager
+def opened(app: str | None, store: str | None) -> Iterator[Site]:
+    """Open the sessions that ``app`` or ``store`` names, and close them. An outage in between is told with the place.
+
+    Raises SessionError, in a line, for whatever is wrong with either.
+    """
+    logging.getLogger("holdfast").addHandler(_SILENCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WeakSecretWarning)  # That is for `holdfast check` to say.
+        site = _site(app, store)
+    try:
+        yield site
+    except StoreUnavailable as error:
+        raise SessionError(f"{site.place} does not answer: {error}") from error
+    finally:
+        site.close()
+
+
+def secrets_of_environment() -> list[str]:
+    """Return the secrets in SESSION_SECRET, one a line, the one that signs first."""
+    return [line for line in os.environ.get(SECRET, "").splitlines() if line.strip()]
+
+
+def _site(app: str | None, store: str | None) -> Site:
+    if app and store:
+        raise SessionError(
+            "both --app and --store are given (or HOLDFAST_APP and HOLDFAST_STORE). Leave one of them out"
+        )
+    if app:
+        sessions = _of_program(app)
+        place = getattr(sessions.store, "place", None)
+        return Site(sessions, place or f"the store of {app}", app=True, keys=len(sessions.options.secrets()))
+    if store:
+        _check_that_it_is_there(store)
+        keys = secrets_of_environment()
+        sessions = Sessions(secret=keys or secrets.token_urlsafe(32), store=store)
+        return Site(sessions, place_of(store), app=False, keys=len(keys))
+    raise SessionError(
+        "which sessions? Give --app MODULE:NAME, the Sessions of your program, or --store URL "
+        "(or set HOLDFAST_APP or HOLDFAST_STORE)"
+    )
+
+
+def _check_that_it_is_there(url: str) -> None:
+    """Raise SessionError if ``url`` names a file that is not there: to look at it would make it."""
+    try:
+        scheme, _, path, *_ = urlsplit(url)
+    except ValueError:
+        return  # Whoever opens it says what is wrong with it.
+    if scheme in ("sqlite", "file") and path.strip("/") and not Path(unquote(path[1:])).exists():
+        raise SessionError(f"{place_of(url)}: there is nothing of this name. An absolute path has four slashes")
+
+
+def _of_program(app: str) -> Sessions:
+    """Return the Sessions that ``app``, ``MODULE:NAME``, names, imported with the current folder on the path."""
+    module, _, name = app.partition(":")
+    if not module or not name:
+        raise SessionError(f"--app {app!r} is not MODULE:NAME, such as shop.main:sessions")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise _failed(f"{module} cannot be imported", error) from error
+        raise SessionError(f"--app {app!r}: there is no module {error.name} in {os.getcwd()} or on the path") from error
+    except Exception as error:
+        raise _failed(f"{module} cannot be imported", error) from error
+    try:
+        found = attrgetter(name)(found)
+    except AttributeError as error:
+        raise SessionError(f"--app {app!r}: the module {module} has no {name}") from error
+    if not isinstance(found, Sessions) and callable(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise _failed(f"{app}() failed", error) from error
+    if not isinstance(found, Sessions):
+        raise SessionError(
+            f"--app {app!r} is a {type(found).__name__}. Name the Sessions, or a function returning them"
+        )
+    return found
+
+
+def _failed(what: str, error: Exception) -> SessionError:
+    said = " ".join(chain((f"{what}: {type(error).__name__}:",), str(error).split()))
+    return SessionError(said)
