@@ -16,13 +16,16 @@ from typing import Any, ClassVar, Final
 from holdfast.errors import InvalidOption
 from holdfast.record import AUTHENTICATED, CREATED, JSON, REMEMBERED, RENEWED, USER
 
-__all__ = ["LONGEST_GRACE", "LONGEST_LIFE", "Lifetime", "seconds"]
+__all__ = ["LONGEST_GRACE", "LONGEST_LIFE", "MOMENTS", "Lifetime", "moment", "seconds"]
 
 #: The range of a JavaScript date (ECMA-262 21.4.1.1), in seconds: Node could not read a longer life.
 LONGEST_LIFE: Final = 8.64e12
 
 #: How long an old id may be good beside the new one, in seconds: a request is hardly longer in flight.
 LONGEST_GRACE: Final = 300
+
+#: The system fields that are moments at which the visitor was there.
+MOMENTS: Final = (RENEWED, AUTHENTICATED, CREATED)
 
 
 def seconds(length: object) -> float | None:
@@ -113,7 +116,7 @@ class Lifetime:
             limit = own.remember
         if limit is None:
             return math.inf
-        return _moment(system.get(AUTHENTICATED if USER in system else CREATED), now) + float(limit)
+        return moment(system.get(AUTHENTICATED if USER in system else CREATED), now) + float(limit)
 
     def lacks_beginning(self, system: Mapping[str, JSON]) -> bool:
         """Tell whether a limit counts from the beginning of a session, and these system fields do not name it."""
@@ -125,15 +128,15 @@ class Lifetime:
         if every is None:
             return False
         known = False
-        for name in (RENEWED, AUTHENTICATED, CREATED):
+        for name in MOMENTS:
             if name in system:
-                if now - _moment(system[name], now) < every:
+                if now - moment(system[name], now) < every:
                     return False
                 known = True
         return known
 
 
-def _moment(value: JSON, now: float) -> float:
+def moment(value: JSON, now: float) -> float:
     """Return the moment that a system field names: ``now`` for what is none, and never a later one."""
     if (value.__class__ is float or value.__class__ is int) and value < now:
         return float(max(value, 0))

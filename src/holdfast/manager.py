@@ -32,6 +32,7 @@ from holdfast.events import Events, Happening
 from holdfast.facts import Facts, RequestFacts
 from holdfast.index import Index
 from holdfast.lifecycle import Browser, Moved, Operation, Plan, State, Verdict
+from holdfast.lifetime import MOMENTS, moment
 from holdfast.locks import without_lock
 from holdfast.options import CookieOptions, OptionArguments, Options, Secret
 from holdfast.proxy import is_secure, trust_in
@@ -553,8 +554,10 @@ class Sessions:
 
     def last_seen(self, session: Session) -> float:
         """Return when ``session`` was last used: its whole life before its end."""
-        attributes, now = session.cookie_attributes(), self._clock()
-        return session._ends - lifecycle.life_of(session._system, attributes, self.options, now)
+        attributes, now, system = session.cookie_attributes(), self._clock(), session._system
+        seen = session._ends - lifecycle.life_of(system, attributes, self.options, now)
+        # Another program, with other options, may have given it another life; but not before these.
+        return max(seen, *(moment(system[name], now) if name in system else seen for name in MOMENTS))
 
     def expires_at(self, session: Session) -> float:
         """Return when ``session`` ends if it is not used any more, and at the latest."""
