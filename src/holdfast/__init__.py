@@ -56,6 +56,7 @@ _INTEGRATIONS = {
     "sanic",
     "schema",
     "starlette",
+    "telemetry",
     "tornado",
     "wsgi",
 }
