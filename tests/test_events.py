@@ -18,6 +18,8 @@ from holdfast import CookieOptions, Event, InvalidOption, RequestFacts, Sessions
 from holdfast.errors import TooManySessions
 from holdfast.events import LINES, WINDOW, Events, Happening
 from holdfast.limit import Limit
+from holdfast.stores.memory import MemoryStore
+from holdfast.testing import FaultyStore
 from tests.asgi import Browser
 from tests.conftest import SECRET, Clock, Visitor
 
@@ -441,6 +443,22 @@ def test_an_outage_is_told(told: list[Event], clock: Clock) -> None:
     assert names(told) == ["store_unavailable"]
     assert "OSError" in told[0].detail
     assert "password" not in repr(told)
+
+
+@pytest.mark.parametrize("verb", ["load", "create", "replace", "touch", "delete"])
+def test_an_outage_is_told_once(told: list[Event], new_browser: Callable[..., Browsing], verb: str) -> None:
+    """Whichever call it is that fails, in either colour, and whoever is at fault."""
+    store = FaultyStore(MemoryStore())
+    browser = new_browser(store=store, on_event=told.append)
+    works: dict[str, Callable[[Any], Any]] = {"replace": lambda session: session.update(a=2)}
+    works |= {"touch": lambda session: session.get("a"), "delete": lambda session: session.logout()}
+    if verb != "create":
+        browser.visit(lambda session: session.update(a=1))
+    told.clear()
+    store.fail(verb, error=ConnectionResetError("redis://user:password@host"))
+    browser.visit(works.get(verb, lambda session: session.update(a=1)))
+    assert names(told) == (["loaded"] if verb in works else []) + ["store_unavailable"]
+    assert told[-1].detail == "ConnectionResetError"
 
 
 # The log --------------------------------------------------------------------------------------------------------------
