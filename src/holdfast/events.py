@@ -200,7 +200,7 @@ class Events:
     options, which a test lets stand still and an administrator may set back.
     """
 
-    __slots__ = ("_counts", "_hook", "_key", "_limit", "_name")
+    __slots__ = ("_count_loaded", "_counts", "_hook", "_key", "_limit", "_name")
 
     def __init__(
         self,
@@ -215,6 +215,7 @@ class Events:
         self._limit: Limit[Happening] = Limit(LINES, WINDOW, clock)
         # Advanced in one step of the interpreter, so no thread has to wait for another, and nothing is lost.
         self._counts = {each: count() for each in ("conflicts", "retries", *(one.label for one in Happening))}
+        self._count_loaded = self._counts[Happening.LOADED.label].__next__
 
     def counts(self) -> dict[str, int]:
         """Return how often each thing has happened in this process."""
@@ -244,6 +245,13 @@ class Events:
             _log(happening, alias, detail)
         if self._hook is not None:
             self._call(self._hook, happening, alias, detail, facts)
+
+    def tell_loaded(self, sid: str | None, facts: Facts) -> None:
+        """Report that a request has got the session ``sid``: the hot path, where nearly always nobody listens."""
+        if self._hook is None and not logger.isEnabledFor(DEBUG):
+            self._count_loaded()
+        else:
+            self.tell(Happening.LOADED, sid, "", facts)
 
     def alias(self, sid: str | None) -> str:
         """Return what stands for ``sid`` in events."""

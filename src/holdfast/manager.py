@@ -45,7 +45,6 @@ __all__ = ["Sessions", "SessionsArguments"]
 
 T = TypeVar("T")
 
-_LOADED = Happening.LOADED  # Told at each request, and a member of an Enum is slow to find.
 _VERDICTS = {
     Verdict.UNKNOWN: Happening.UNKNOWN_ID,
     Verdict.EXPIRED: Happening.EXPIRED,
@@ -224,7 +223,7 @@ class Sessions:
     def _open(self, store: Any, sid: str, facts: Facts | None = None) -> Steps[Session | None]:
         session = yield from self._commits.fetch(store, sid, facts=facts)
         if session is not None and facts is not None:
-            self._events.tell(_LOADED, session._loaded, facts=facts)
+            self._events.tell_loaded(session._loaded, facts)
         return session
 
     def _revoke(self, store: Any, sid: str, happening: Happening = Happening.REVOKED) -> Steps[bool]:
@@ -273,7 +272,7 @@ class Sessions:
             session = self._examine(claims[0], answer, facts)
             if isinstance(session, Session):
                 session._facts = facts
-                self._events.tell(_LOADED, session._loaded, facts=facts)
+                self._events.tell_loaded(session._loaded, facts)
                 return session
             if session is not None:
                 return dual.start(self._begin(self._async_store, claims, facts, [answer]))
@@ -406,7 +405,7 @@ class Sessions:
         session = live[0] if len(live) == 1 else self.blank(facts)
         session._facts = facts
         if session._loaded is not None:
-            self._events.tell(_LOADED, session._loaded, facts=facts)
+            self._events.tell_loaded(session._loaded, facts)
         if session._id is None and self._genid is not None:
             session._id = yield from self._make_id(session)
         return session
