@@ -58,6 +58,7 @@ _INTEGRATIONS = {
     "sanic",
     "schema",
     "starlette",
+    "telemetry",
     "tornado",
     "wsgi",
 }

@@ -17,7 +17,7 @@ from holdfast.border import Border
 from holdfast.commits import Commits
 from holdfast.dual import Steps
 from holdfast.errors import RetriesExhausted, SessionError, SessionGone, SessionLocked
-from holdfast.events import Events
+from holdfast.events import Events, Happening
 from holdfast.locks import lock_in, with_lock, without_lock
 from holdfast.options import Options
 from holdfast.patience import MAX_TRIES, QUICK_TRIES, pause_before
@@ -134,6 +134,7 @@ class AtOnce:
         )
         if written:
             session.apply(change)
+            self._events.tell(Happening.SAVED, session._loaded, facts=session._facts)
         return result
 
     def _rewrite(

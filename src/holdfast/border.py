@@ -51,7 +51,7 @@ class Border:
         """Return what to raise for ``error``, which came out of a store."""
         if isinstance(error, SessionError) and not isinstance(error, StoreUnavailable):
             return error
-        self._events.tell(Happening.STORE_UNAVAILABLE, None, type(error).__name__)
+        self._events.tell(Happening.STORE_UNAVAILABLE, None, type(error.__cause__ or error).__name__)
         if isinstance(error, StoreUnavailable):
             return error
         return StoreUnavailable(f"the store failed: {type(error).__name__}")

@@ -17,14 +17,15 @@ from holdfast.border import Border
 from holdfast.dual import Steps
 from holdfast.errors import LockLost, RetriesExhausted, SessionConflict, SessionError, StoreUnavailable
 from holdfast.events import Events, Happening
-from holdfast.lifecycle import Moved, Operation, Plan
+from holdfast.facts import Facts
+from holdfast.lifecycle import Moved, Operation, Plan, Resolved
 from holdfast.lifetime import seconds
 from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
 from holdfast.patience import MAX_TRIES, pause_before
 from holdfast.record import JSON, Contents, decode
-from holdfast.session import Session
+from holdfast.session import AUTHENTICATED, Session
 from holdfast.stores.base import Conflict, Indexed, Missing, Replaced, can
 from holdfast.tombstone import TOMBSTONE, Tombstone, bury, found_in
 
@@ -72,7 +73,7 @@ class Commits:
         border: Border,
         events: Events,
         make_id: Callable[[Session], Steps[str]],
-        examine: Callable[[str, Any], Session | Moved | None],
+        examine: Callable[[str, Any, Facts | None], Session | Moved | None],
     ) -> None:
         self._options = options
         self._border = border
@@ -106,9 +107,14 @@ class Commits:
             return (yield from self._delete(store, session, plan))
         if operation is Operation.REPLACE:
             return (yield from self._replace(store, session, plan, strict))
+        proof = session._proof
         if operation is Operation.ROTATE and plan.old_sid is not None:
-            return (yield from self._rotate(store, session, plan, plan.old_sid, strict))
-        return (yield from self._create(store, session, plan))
+            done = yield from self._rotate(store, session, plan, plan.old_sid, strict)
+        else:
+            done = yield from self._create(store, session, plan)
+        if proof is not None and done is not None and session._system.get(AUTHENTICATED) is not None:
+            self._events.tell(proof, session._loaded, facts=session._facts)
+        return done
 
     def _is_due(self, session: Session, plan: Plan) -> bool:
         """Tell whether ``plan`` lets a session outlive its entries in the indexes."""
@@ -119,12 +125,13 @@ class Commits:
         """Note that somebody else ended the session. Returns None: nothing was done, and nothing is to be."""
         session.lose()
         if plan.operation is not Operation.TOUCH:
-            self._events.tell(Happening.DROPPED, plan.old_sid, "the session is no more; its changes were dropped")
+            detail = "the session is no more; its changes were dropped"
+            self._events.tell(Happening.DROPPED, plan.old_sid, detail, session._facts)
         return None
 
     def _create(self, store: Any, session: Session, plan: Plan) -> Steps[Plan]:
         sid = yield from self._add(store, session, plan)
-        self._events.tell(Happening.CREATED, sid)
+        self._events.tell(Happening.CREATED, sid, facts=session._facts)
         session.stored_as(sid, plan.payload, plan.cookie, plan.ttl)
         return plan
 
@@ -146,8 +153,10 @@ class Commits:
         there = yield from self.end(store, plan.sid, session._payload or b"")
         yield from self._leave(store, plan.sid, session._payload)
         session._loaded = None
-        self._events.tell(Happening.DESTROYED, plan.sid)
-        return plan if there else None
+        if not there:
+            return None
+        self._events.tell(Happening.DESTROYED, plan.sid, facts=session._facts)
+        return plan
 
     def _leave(self, store: Any, sid: str, payload: bytes | None) -> Steps[None]:
         """Take ``sid``, whose record held ``payload``, out of the indexes."""
@@ -210,7 +219,7 @@ class Commits:
             session.adopt(written.sid, written.payload, written.ttl)
         if due and self.members is not None:
             yield from _in_passing(self.members.renew(store, session, written.ttl))
-        self._events.tell(Happening.SAVED, written.sid)
+        self._events.tell(Happening.SAVED, written.sid, facts=session._facts)
         return written
 
     def _rotate(self, store: Any, session: Session, plan: Plan, old_sid: str, strict: bool) -> Steps[Plan | None]:
@@ -218,7 +227,7 @@ class Commits:
             yield from self.end(store, old_sid, plan.expected)
             created = yield from self._create(store, session, plan)
             yield from self._leave(store, old_sid, plan.expected)
-            self._events.tell(Happening.ROTATED, old_sid)
+            self._rotated(session, old_sid)
             return created
         # First the new record, of which nobody knows yet. Then one atomic step kills the old id and says where the
         # session goes on: what others wrote before it is taken along, and stands under the new id by then; what they
@@ -254,9 +263,13 @@ class Commits:
             yield from self._border.ask(store.delete, taken.old_sid)
         yield from self._leave(store, taken.old_sid or "", taken.expected)
         session.adopt(new_sid, taken.payload, taken.ttl)
-        self._events.tell(Happening.CREATED, new_sid)
-        self._events.tell(Happening.ROTATED, old_sid)
+        self._events.tell(Happening.CREATED, new_sid, facts=session._facts)
+        self._rotated(session, old_sid)
         return taken
+
+    def _rotated(self, session: Session, old_sid: str) -> None:
+        detail = f"it goes on as {self._events.alias(session._loaded)}"
+        self._events.tell(Happening.ROTATED, old_sid, detail, session._facts)
 
     def _swap(
         self,
@@ -273,7 +286,7 @@ class Commits:
         ``before`` is called with the plan as it is about to be written.
         Return the plan as it was written, joined with what others changed, or None if there is no such session.
         """
-        current = plan
+        current, joined = plan, None
         for tries in range(MAX_TRIES):
             if tries:
                 self._events.count("retries")
@@ -285,6 +298,7 @@ class Commits:
                 payload, ttl = self._tombstone(sid, successor, plan)
             answer = yield from self._border.ask(store.replace, sid, payload, ttl, current.expected)
             if isinstance(answer, Replaced):
+                self._joined(session, plan, joined)
                 return current if sid in (plan.sid, plan.old_sid) else lifecycle.moved(current, sid)
             if isinstance(answer, Missing):
                 return None
@@ -299,7 +313,7 @@ class Commits:
             joined = None if stone is not None else self._join(session, plan, answer, strict)
             if joined is None:
                 return None
-            current = joined
+            current = joined.plan
         raise RetriesExhausted(MAX_TRIES)
 
     def _tombstone(self, sid: str, successor: str, plan: Plan) -> tuple[bytes, float]:
@@ -313,7 +327,15 @@ class Commits:
         until = self._options.clock() + plan.grace
         return bury(sid, successor, until, plan.renews), max(life, plan.grace + TOMBSTONE_TTL)
 
-    def _join(self, session: Session, plan: Plan, answer: Conflict, strict: bool) -> Plan | None:
+    def _joined(self, session: Session, plan: Plan, joined: Resolved | None) -> None:
+        if joined is None or self._options.conflict == "overwrite":
+            return
+        self._events.tell(Happening.MERGED, plan.sid, facts=session._facts)
+        if joined.collisions:
+            detail = "one key was changed by two requests; the later one won"
+            self._events.tell(Happening.COLLIDED, plan.sid, detail, session._facts)
+
+    def _join(self, session: Session, plan: Plan, answer: Conflict, strict: bool) -> Resolved | None:
         joined = lifecycle.resolve(
             plan,
             answer.current,
@@ -330,21 +352,19 @@ class Commits:
         if mode == "error" or (strict and joined.collisions):
             raise SessionConflict(joined.base, joined.mine, joined.theirs)
         if mode == "overwrite":
-            return lifecycle.insist(plan, answer.current)
-        self._events.tell(Happening.MERGED, plan.sid)
-        if joined.collisions:
-            self._events.tell(Happening.COLLIDED, plan.sid, "one key was changed by two requests; the later one won")
-        return joined.plan
+            return joined._replace(plan=lifecycle.insist(plan, answer.current))
+        return joined
 
-    def fetch(self, store: Any, sid: str, *answers: Any) -> Steps[Session | None]:
+    def fetch(self, store: Any, sid: str, *answers: Any, facts: Facts | None = None) -> Steps[Session | None]:
         """Return the session that ``sid`` names, under the id that it has now, or None.
 
-        ``answers`` holds what the store gave for it, if it was asked already.
+        ``answers`` holds what the store gave for it, if it was asked already; ``facts`` are those of the request that
+        has brought ``sid``, where one has.
         """
         answer = answers[0] if answers else self._border.call(store.load, sid)
         tells = True
         for hop in range(MOST_HOPS):
-            found = self._examine(sid, (yield from self._border.wait(answer)))
+            found = self._examine(sid, (yield from self._border.wait(answer)), facts)
             if not isinstance(found, Moved):
                 if hop and found is not None:
                     if tells:

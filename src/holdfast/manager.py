@@ -102,14 +102,15 @@ class Sessions:
         self._extends = self.options.extends
         self._lifetime = self.options.lifetime
         self._trust = trust_in(self.options.proxy)
-        self._events = Events(self.options.secrets()[-1], self.options.on_event)
+        in_store = StoredId.of if self.options.hash_ids else str
+        self._events = Events(self.options.secrets()[-1], self.options.on_event, in_store)
         self._border = Border(self._events)
         self._commits = Commits(self.options, self._border, self._events, self._make_id, self._examine)
         self._at_once = AtOnce(self.options, self._border, self._events, self._commits)
         self._users: Users | None = None
         if self.options.index_users and can(self.store, Indexed):
-            name, restore = (StoredId.of, StoredId) if self.options.hash_ids else (str, str)
-            index = Index(self._border, self._clock, name)
+            index = Index(self._border, self._clock, in_store)
+            restore = StoredId if self.options.hash_ids else str
             self._users = Users(self.options, self._events, self._commits, index, restore, self.open, self.revoke)
             self._commits.members = self._users
         self._rules = lifecycle.rules_for(self.options, carried=self._content is not None)
@@ -198,6 +199,8 @@ class Sessions:
         answer = yield from self._verb(store, verb, ability)
         if can(store, Indexed) and ability is not None:
             yield from self._verb(store.index(), verb, ability)
+        if verb == "clear":
+            self._events.tell(Happening.REVOKED, None, "all sessions of the store were ended")
         return answer
 
     def _verb(self, store: Any, verb: str, ability: type | None) -> Steps[Any]:
@@ -219,13 +222,16 @@ class Sessions:
             return self._run(body, session, *arguments)
         return dual.run(body(session._pocket, session, *arguments))
 
-    def _open(self, store: Any, sid: str) -> Steps[Session | None]:
-        return (yield from self._commits.fetch(store, sid))
+    def _open(self, store: Any, sid: str, facts: Facts | None = None) -> Steps[Session | None]:
+        session = yield from self._commits.fetch(store, sid, facts=facts)
+        if session is not None and facts is not None:
+            self._events.tell_loaded(session._loaded, facts)
+        return session
 
-    def _revoke(self, store: Any, sid: str) -> Steps[bool]:
+    def _revoke(self, store: Any, sid: str, happening: Happening = Happening.REVOKED) -> Steps[bool]:
         there = yield from self._commits.end(store, sid)
         if there:
-            self._events.tell(Happening.REVOKED, sid)
+            self._events.tell(happening, sid)
         return there
 
     # For integrations ---------------------------------------------------------------------------------------------
@@ -252,7 +258,7 @@ class Sessions:
         """Return the session of a request under asyncio, or an awaitable of it if something has to be waited for."""
         if self._content is not None:
             return dual.start(self._begin_carried(self._content, header, facts))
-        claims = self._claims(header) if header else ()
+        claims = self._claims(header, facts) if header else ()
         if not claims and self._genid is None:
             return self.blank(facts)
         if self._link is not None and claims:
@@ -265,9 +271,10 @@ class Sessions:
                 self._border.fail(error)
             if not isinstance(answer, Record):
                 return dual.start(self._begin(self._async_store, claims, facts, [answer]))
-            session = self._examine(claims[0], answer)
+            session = self._examine(claims[0], answer, facts)
             if isinstance(session, Session):
                 session._facts = facts
+                self._events.tell_loaded(session._loaded, facts)
                 return session
             if session is not None:
                 return dual.start(self._begin(self._async_store, claims, facts, [answer]))
@@ -339,19 +346,23 @@ class Sessions:
 
     # Opening ------------------------------------------------------------------------------------------------------
 
-    def _claims(self, header: bytes) -> tuple[str, ...]:
+    def _claims(self, header: bytes, facts: Facts) -> tuple[str, ...]:
         sids, forged = self._transport.read(header)
         for _ in range(forged):
-            self._events.tell(Happening.BAD_SIGNATURE)
+            self._events.tell(Happening.BAD_SIGNATURE, facts=facts)
         return sids
 
-    def _examine(self, sid: str, record: Record | None) -> Session | Moved | None:
-        """Return the session that ``record`` holds, or where it went, or None if it holds no live one."""
+    def _examine(self, sid: str, record: Record | None, facts: Facts | None = None) -> Session | Moved | None:
+        """Return the session that ``record`` holds, or where it went, or None if it holds no live one.
+
+        ``facts``: a request has brought ``sid``, and why it gets no session is an event.
+        """
         contents = lifecycle.examine(sid, record, self._clock(), self._lifetime)
         if isinstance(contents, Moved):
             return contents
         if isinstance(contents, Verdict):
-            self._events.tell(_VERDICTS[contents], sid)
+            if facts is not None or contents is Verdict.CORRUPT:
+                self._events.tell(_VERDICTS[contents], sid, facts=facts)
             return None
         assert record is not None
         session = Session(contents.data, self, sid, record.payload, contents.cookie, contents.system)
@@ -366,7 +377,7 @@ class Sessions:
     def _begin_any(self, store: Any, header: bytes, facts: Facts) -> Steps[Session]:
         if self._content is not None:
             return (yield from self._begin_carried(self._content, header, facts))
-        claims = self._claims(header)
+        claims = self._claims(header, facts)
         if claims:
             self._check_link()
         return (yield from self._begin(store, claims, facts))
@@ -375,7 +386,7 @@ class Sessions:
         """Return the session that a request carries in its cookie."""
         held, forged = content.open(header)
         for _ in range(forged):
-            self._events.tell(Happening.BAD_SIGNATURE)
+            self._events.tell(Happening.BAD_SIGNATURE, facts=facts)
         pocket = Pocket(self._clock, held)
         session = yield from self._begin(pocket, tuple(each.sid for each in held), facts)
         session._pocket = pocket
@@ -385,15 +396,18 @@ class Sessions:
         """Return the session of a request. ``answers`` are those that the store has given for ``claims`` already."""
         live: list[Session] = []
         for position, sid in enumerate(claims):
-            session = yield from self._commits.fetch(store, sid, *answers[position : position + 1])
+            session = yield from self._commits.fetch(store, sid, *answers[position : position + 1], facts=facts)
             if session is not None:
                 live.append(session)
         # Several cookies of one name come from a hostile or careless neighbour (RFC 6265bis 8.6), and their order
         # says nothing: if more than one is live, none is believed.
         if len(live) > 1:
-            self._events.tell(Happening.AMBIGUOUS, None, "several cookies of one name are live; none is believed")
+            detail = "several cookies of one name are live; none is believed"
+            self._events.tell(Happening.AMBIGUOUS, None, detail, facts)
         session = live[0] if len(live) == 1 else self.blank(facts)
         session._facts = facts
+        if session._loaded is not None:
+            self._events.tell_loaded(session._loaded, facts)
         if session._id is None and self._genid is not None:
             session._id = yield from self._make_id(session)
         return session
@@ -455,9 +469,9 @@ class Sessions:
         deliverable = (plan.browser is not Browser.SEND and carried is None) or self._deliverable(session, plan)
         if not deliverable and (carried is not None or plan.operation in (Operation.CREATE, Operation.ROTATE)):
             # A record that no browser can name is not made. What regenerate() was to leave behind ends all the same.
-            if carried is None and plan.old_sid is not None and plan.kept is not True:
-                yield from self._commits.end(store, plan.old_sid, plan.expected)
-                self._events.tell(Happening.DESTROYED, plan.old_sid)
+            ends = carried is None and plan.old_sid is not None and plan.kept is not True
+            if ends and (yield from self._commits.end(store, plan.old_sid or "", plan.expected)):
+                self._events.tell(Happening.DESTROYED, plan.old_sid, facts=session._facts)
             session.lose()
             return ()
         try:
@@ -484,25 +498,25 @@ class Sessions:
                 return self._content.write(session.sid(), session._pocket, cookie, self._clock())
             return self._transport.write(session.sid(), cookie, self._clock())
         except ValueError:
-            self._events.tell(Happening.CORRUPT, session._loaded, "the attributes of its cookie cannot be sent")
+            self.tell(session, Happening.CORRUPT, "the attributes of its cookie cannot be sent")
             return ()
 
     def _deliverable(self, session: Session, plan: Plan) -> bool:
         """Tell whether the browser can get the cookie that ``plan`` wants it to have."""
         if session._headless:
             if plan.state is not State.CHANGED or session._pocket is not None:
-                self._events.tell(
+                self.tell(
+                    session,
                     Happening.COOKIE_TOO_LATE,
-                    session._loaded,
                     "the session needs a cookie, and the head of the response is gone. Change it before you respond",
                 )
             return False
         facts = session._facts
         secure = plan.browser is Browser.SEND and plan.cookie.get("secure")
         if secure and facts is not None and not is_secure(facts(), self._trust):
-            self._events.tell(
+            self.tell(
+                session,
                 Happening.INSECURE,
-                session._loaded,
                 "the cookie is secure and the request came by http. Use https; behind a proxy, set proxy=[its address]",
             )
             return False
@@ -535,7 +549,7 @@ class Sessions:
 
     def tell(self, session: Session, happening: Happening, detail: str) -> None:
         """Report that ``happening`` befell ``session``."""
-        self._events.tell(happening, session._loaded, detail)
+        self._events.tell(happening, session._loaded, detail, session._facts)
 
     def autosave(self, session: Session) -> bool:
         """Return what the options say of ``session.autosave``."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 import warnings
@@ -133,7 +134,7 @@ class OptionArguments(TypedDict, total=False):
     on_store_error: Literal["unavailable", "raise", "anonymous"]
     ttl: float | timedelta
     clock: Callable[[], float]
-    on_event: Callable[[Event], None] | None
+    on_event: Callable[[Event], object] | None
     autosave: bool
     extends: Callable[[RequestFacts], bool] | None
     lifetime: Lifetime | None
@@ -185,8 +186,8 @@ class Options:
     ttl: float = 86_400.0
     #: The clock, in epoch seconds. A parameter, so that tests need not sleep.
     clock: Callable[[], float] = time.time
-    #: A function that is told of each event (``holdfast.events.Event``). None: events cost nothing but a log line.
-    on_event: Callable[[Event], None] | None = None
+    #: A plain function that is told of each event (``holdfast.events.Event``). None: the log and the counts are enough.
+    on_event: Callable[[Event], object] | None = None
     #: Whether changes are stored when the response begins. True: with False, who forgets ``save()`` loses them.
     autosave: bool = True
     #: A function of the request's facts: whether it counts as a visit, and extends the life of its session. None: each
@@ -247,6 +248,7 @@ class Options:
         for name in ("genid", "on_event", "extends"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise InvalidOption(name, f"{getattr(self, name)!r} cannot be called", "Give a function, or None.")
+        _check_plain("on_event", self.on_event)
         if not callable(self.clock):
             raise InvalidOption("clock", f"{self.clock!r} cannot be called", "Give a function such as time.time.")
         self._check_lengths()
@@ -356,6 +358,12 @@ def _check_token(option: str, value: object, what: str) -> None:
         raise InvalidOption(
             option, f"{value!r} cannot name {what}", "Use letters, digits and -._~ (RFC 9110 token)."
         ) from None
+
+
+def _check_plain(name: str, function: object) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        remedy = "Give a plain function; if something has to be awaited, let it put the event into a queue."
+        raise InvalidOption(name, "it is a coroutine function, and nobody would await it", remedy)
 
 
 def _check_choice(option: str, value: object, allowed: tuple[str | bool | None, ...]) -> None:

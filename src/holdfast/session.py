@@ -154,6 +154,7 @@ class Session(Watched):
         "_payload",
         "_pocket",
         "_promised",
+        "_proof",
         "_renewed",
         "_renews",
         "_restated",
@@ -196,6 +197,8 @@ class Session(Watched):
         #: The number of the lock that this request holds, or 0.
         self.fence = 0
         self._touched = False
+        #: What there is to tell of the user once the store has it: that he has logged in, or proved again who he is.
+        self._proof: Happening | None = None
         #: Whether the system fields were changed, and not by an intent.
         self._restated = False
         #: Whether the record has been renewed in this request already.
@@ -449,6 +452,7 @@ class Session(Watched):
         if life is not None:
             self._system[REMEMBERED] = True
             self.cookie.max_age = life
+        self._proof = Happening.LOGGED_IN
 
     def reauthenticated(self) -> None:
         """Record that the user, who is logged in, has just proved again to be who he is. The session gets a new id.
@@ -460,6 +464,7 @@ class Session(Watched):
             raise SessionError("nobody is logged in here: call login()")
         self.regenerate(keep=True)
         self._system = {**self._system, AUTHENTICATED: self._backing.now()}
+        self._proof = self._proof or Happening.REAUTHENTICATED
 
     def renew(self, grace: float, now: float) -> None:
         """Give the session a new id because it has had the old one for long enough. For the library."""
@@ -677,7 +682,7 @@ class Session(Watched):
         self._ends = other._ends
         self._system = other._system
         self._cookie_stored, self._cookie = other._cookie_stored, None
-        self._intent = Intent.KEEP
+        self._intent, self._proof = Intent.KEEP, None
         self._kept = self._told = self._restated = self._renews = False
         self._touched, self._written = other._touched, other._written
         self.sent_on = self.sent_on or other.sent_on
@@ -700,7 +705,7 @@ class Session(Watched):
         self._ends = self._backing.now() + ttl
         self._cookie_stored = cookie
         self._cookie = None
-        self._intent = Intent.KEEP
+        self._intent, self._proof = Intent.KEEP, None
         self._kept = self._touched = self._written = self._restated = self._renews = False
         self._renewed = True
 

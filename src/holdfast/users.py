@@ -131,7 +131,7 @@ class Users:
             return {**kept, self._index.name(sid): self._options.clock()}
 
         yield from self._index.change(store.index(), key, enter, ttl)
-        yield from self._end(store, key, ended)
+        yield from self._end(store, key, ended, "a log-in went beyond max_sessions_per_user")
 
     def _young(self) -> float:
         return self._options.clock() - ENTERING
@@ -151,12 +151,12 @@ class Users:
         found = yield from self._members(store, key)
         return (yield from self._end(store, key, [one for one in found if one != kept]))
 
-    def _end(self, store: Any, key: str, ended: Iterable[str]) -> Steps[int]:
+    def _end(self, store: Any, key: str, ended: Iterable[str], detail: str = "") -> Steps[int]:
         number = 0
         gone = set(ended)
         for one in gone:
             if (yield from self._commits.end(store, self._restore(one))):
-                self._events.tell(Happening.REVOKED, one)
+                self._events.tell(Happening.REVOKED, self._restore(one), detail)
                 number += 1
         if gone:
             yield from self._index.leave(store.index(), key, gone)

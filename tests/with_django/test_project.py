@@ -498,3 +498,24 @@ def test_under_a_loop_the_a_methods_use_the_asynchronous_store() -> None:
         return SessionStore(made.session_key)["n"]
 
     assert asyncio.run(both()) == 1
+
+
+@pytest.mark.parametrize("middleware", [DJANGO, PLAIN, SIGNED], ids=["django", "plain", "signed"])
+def test_what_a_request_does_is_told(middleware: str, zoe: Any) -> None:
+    """As everywhere: a logout is its own request's, and an unknown key is a visitor's."""
+    told: list[str] = []
+    site = Site(middleware, on_event=lambda event: told.append(event.name))
+
+    def of(client: Client, path: str, **query: str) -> list[str]:
+        told.clear()
+        site.visit(client, path, **query)
+        return list(told)
+
+    with site.settings:
+        client = Client()
+        assert of(client, "write", n="1") == ["created"]
+        assert of(client, "everything") == ["loaded"]
+        assert of(client, "login", user="zoe")[:3] == ["loaded", "created", "rotated"]
+        other = site.copy(client)
+        assert of(client, "logout") == ["loaded", "destroyed"]
+        assert of(other, "everything") == ["unknown_id"]

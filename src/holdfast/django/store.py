@@ -17,6 +17,7 @@ from holdfast.attributes import original_max_age
 from holdfast.django import configuration
 from holdfast.dual import Steps
 from holdfast.errors import SessionError, StoreUnavailable
+from holdfast.events import Happening
 from holdfast.facts import RequestFacts
 from holdfast.session import Intent
 from holdfast.stores.base import Sweepable
@@ -150,7 +151,7 @@ class SessionStore(SessionBase):  # type: ignore[misc]
         sid, data, found = self._sid(), self._blank(), None
         if sid is not None:
             try:
-                found = yield from self._sessions._open(store, sid)
+                found = yield from self._sessions._open(store, sid, RequestFacts)
             except StoreUnavailable:
                 if self._sessions.options.on_store_error != "anonymous":
                     raise
@@ -214,7 +215,8 @@ class SessionStore(SessionBase):  # type: ignore[misc]
         """Remove the session of this key, or this session."""
         sid = self._sid() if session_key is None else self._sid_of(session_key)
         if sid is not None:
-            yield from self._sessions._revoke(store, sid)
+            own = session_key is None
+            yield from self._sessions._revoke(store, sid, Happening.DESTROYED if own else Happening.REVOKED)
 
     delete, adelete = in_both_colours(_delete)
 
