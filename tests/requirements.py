@@ -229,9 +229,31 @@ TABLES: dict[str, list[Requirement]] = {
     ],
     "Watching": [
         row(
-            "Log-ins, ends, refused cookies and outages are told, with no id, token or data in a line.",
-            "ASVS 16.2.5, 16.3.1, SMCS, CVE-2023-20866",
-            test_events="no_id_is_told what_a_cookie_may_be_is_told a_revoked_session_is_told an_outage_is_told",
+            "Log-ins, new ids, ends, refused cookies and outages are told, once each, when they have really happened.",
+            "ASVS 16.3.1, SMCS",
+            test_events="each_step_of_a_life_is_told_once a_log_in_that_came_to_nothing_is_not_told what_a_cookie_may_be_is_told "
+            "a_revoked_session_is_told an_outage_is_told",
+        ),
+        row(
+            "No line has an id, a token, data, or text that a client sent.",
+            "ASVS 16.2.5, 16.4.1, CVE-2023-20866",
+            test_events="no_id_is_told no_text_of_a_client_is_in_the_log the_log_has_no_address",
+        ),
+        row(
+            "Nobody can flood the log; and who guesses can be recognised.",
+            "SMCS (brute force)",
+            test_events="of_what_anybody_can_cause_a_few_lines_are_written what_is_limited_is_what_strangers_can_cause",
+        ),
+        row(
+            "A token that was renewed away, and comes back, is told as what it may be: a stolen one.",
+            "SMCS",
+            test_rotation="once_it_is_over_the_old_token_is_dead_and_its_use_is_told",
+        ),
+        row(
+            "Weak settings are found before they are used: by the options themselves, and by `holdfast check`.",
+            "ASVS 13.3.1, 7.1",
+            test_options="a_weak_secret_is_warned_of the_defaults_are_safe",
+            cli__test_check="what_is_weak_is_found every_check_is_tried_and_explained",
         ),
     ],
 }

@@ -24,8 +24,8 @@ from holdfast.locks import lock_in
 from holdfast.merge import merge
 from holdfast.options import Options
 from holdfast.patience import MAX_TRIES, pause_before
-from holdfast.record import JSON, Contents, decode
-from holdfast.session import AUTHENTICATED, Session
+from holdfast.record import AUTHENTICATED, JSON, Contents, decode
+from holdfast.session import Session
 from holdfast.stores.base import Conflict, Indexed, Missing, Replaced, can
 from holdfast.tombstone import TOMBSTONE, Tombstone, bury, found_in
 
