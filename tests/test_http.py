@@ -83,6 +83,16 @@ def test_vary_is_added_to(sessions: Sessions, before: str | None, after: str) ->
     assert headers["Vary"] == after
 
 
+def test_no_line_of_vary_is_lost(sessions: Sessions) -> None:
+    """Of several lines, whose first is all that ``get`` tells in most frameworks, one is made (RFC 9110 5.3)."""
+    exchange, headers = Exchange(sessions, b"", RequestFacts), Headers()
+    headers.add("Vary", "Accept")
+    headers.add("vary", "Accept-Language")
+    exchange.load_lazily().get("n")
+    exchange.commit(headers)
+    assert headers.getlist("Vary") == ["Accept, Accept-Language, Cookie"]
+
+
 def test_a_body_that_nobody_reads_ends_its_request(sessions: Sessions) -> None:
     """close() alone stores what was changed, once, and closes the body."""
     exchange = Exchange(sessions, b"", RequestFacts)

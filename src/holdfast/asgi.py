@@ -278,7 +278,7 @@ def path_of(scope: Scope) -> str:
     """Return the path of a request, as the browser knows it. Some frameworks take ``root_path`` off."""
     root: str = scope.get("root_path", "")
     path: str = scope["path"]
-    return path if path.startswith(root) else root + path
+    return path if path == root or path.startswith(root.rstrip("/") + "/") else root + path
 
 
 def facts_of(scope: Scope) -> RequestFacts:

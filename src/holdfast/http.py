@@ -47,7 +47,10 @@ SENT: Final = "the response has been sent, so nothing would store this change. C
 
 
 class Headers(Protocol):
-    """The headers of a response, as most frameworks have them. Names are compared without regard to case."""
+    """The headers of a response, as most frameworks have them. Names are compared without regard to case.
+
+    If ``get`` gives the first of several lines only, there is a method ``items()`` too, which gives them all.
+    """
 
     def get(self, name: str, /) -> Any:
         """Return the value of the header ``name``, or None."""
@@ -77,6 +80,8 @@ def announce(sessions: Sessions, session: Session, values: tuple[str, ...], head
         if vary is None:
             headers.add("Vary", field)
             return
+        if hasattr(headers, "items"):  # Of several lines, the `get` of most frameworks gives the first.
+            vary = ", ".join(value for name, value in headers.items() if name.lower() == "vary")
         fields = [each.strip().lower() for each in vary.split(",")]
         if "*" not in fields and field.lower() not in fields:
             headers["Vary"] = f"{vary}, {field}" if vary else field

@@ -15,7 +15,8 @@ and the query, and answers with its result as JSON.
 | /break                    | puts "begun" under "stream", sends "a", writes "broken" there, and raises RuntimeError   |
 | /endless                  | writes "going" under "endless" after the first chunk, and sends chunks until nobody reads|
 | /file                     | puts True under "file", and sends ``common.FILE`` as the framework sends files           |
-| /headers?key=             | reads the key; answers with Vary: Accept, Cache-Control: public, max-age=60              |
+| /headers?key=             | reads the key; answers with Cache-Control: public, max-age=60, and two lines of Vary,    |
+|                           | Accept and Accept-Language: one, where the framework can have no two                     |
 | /headers-set?key=&value=  | the same, and writes the key                                                             |
 | /gate?name=&key=&value=   | reads the session, waits at ``common.Gate(name)``, and writes the key; without           |
 |                           | a key it calls destroy()                                                                 |

@@ -80,7 +80,9 @@ async def headers(request: web.Request) -> web.Response:
     session(request).get(request.query["key"])
     if "value" in request.query:
         session(request)[request.query["key"]] = request.query["value"]
-    return web.Response(text="ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = web.Response(text="ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.add("Vary", "Accept-Language")
+    return response
 
 
 async def gate(request: web.Request) -> web.Response:

@@ -103,7 +103,8 @@ async def headers(page: Exchange) -> None:
     session.get(page.query["key"])
     if "value" in page.query:
         session[page.query["key"]] = page.query["value"]
-    await page.page(b"ok", 200, (b"vary", b"Accept"), (b"cache-control", b"public, max-age=60"))
+    vary = (b"vary", b"Accept"), (b"vary", b"Accept-Language")
+    await page.page(b"ok", 200, *vary, (b"cache-control", b"public, max-age=60"))
 
 
 async def gate(page: Exchange) -> None:

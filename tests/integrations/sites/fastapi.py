@@ -82,7 +82,9 @@ def headers(session: CurrentSession, key: str, value: str | None = None) -> Plai
     session.get(key)
     if value is not None:
         session[key] = value
-    return PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.append("Vary", "Accept-Language")
+    return response
 
 
 def gate(session: CurrentSession, name: str, key: str | None = None, value: str = "") -> PlainTextResponse:

@@ -92,7 +92,7 @@ async def headers(session: CurrentSession, key: str, value: str | None = None) -
     session.get(key)
     if value is not None:
         session[key] = value
-    return Response("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    return Response("ok", headers={"Vary": "Accept, Accept-Language", "Cache-Control": "public, max-age=60"})
 
 
 @get("/gate")

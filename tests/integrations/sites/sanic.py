@@ -81,7 +81,9 @@ async def headers(request: Request) -> HTTPResponse:
     session(request).get(query_of(request)["key"])
     if "value" in query_of(request):
         session(request)[query_of(request)["key"]] = query_of(request)["value"]
-    return sanic.text("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = sanic.text("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.add("Vary", "Accept-Language")
+    return response
 
 
 async def gate(request: Request) -> HTTPResponse:

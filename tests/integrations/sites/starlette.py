@@ -91,7 +91,9 @@ async def headers(request: Request) -> PlainTextResponse:
     session.get(query["key"])
     if "value" in query:
         session[query["key"]] = query["value"]
-    return PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.append("Vary", "Accept-Language")
+    return response
 
 
 async def gate(request: Request) -> PlainTextResponse:

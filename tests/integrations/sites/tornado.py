@@ -116,6 +116,7 @@ class Headers(Page):
         if "value" in self.query:
             session[self.query["key"]] = self.query["value"]
         self.set_header("Vary", "Accept")
+        self.add_header("Vary", "Accept-Language")
         self.set_header("Cache-Control", "public, max-age=60")
         self.write("ok")
 
