@@ -175,8 +175,11 @@ class Exchange:
             self.outage = error
             raise error
 
-    def commit(self, headers: Headers, slot: object = ...) -> None:
+    def commit(self, headers: Headers | None, slot: object = ...) -> None:
         """Carry out what became of the session, and write to ``headers`` what follows. Call it before the head leaves.
+
+        ``headers`` is None where no cookie can be sent: in the handshake of a WebSocket, in most frameworks. Then a
+        session that begins is not stored.
 
         ``slot`` is what the framework's slot for the session holds by now, if a handler can set it to None.
         """
@@ -184,12 +187,14 @@ class Exchange:
             self.load()
         dual.run_sync(self._commit(self.sessions.commit_sync, headers, slot))
 
-    async def commit_async(self, headers: Headers, slot: object = ...) -> None:
+    async def commit_async(self, headers: Headers | None, slot: object = ...) -> None:
         """Do as ``commit``, under asyncio."""
         await dual.run_async(self._commit(self.sessions.commit_async, headers, slot))
 
-    def _commit(self, commit: Callable[..., Any], headers: Headers, slot: object) -> Steps[None]:
+    def _commit(self, commit: Callable[..., Any], headers: Headers | None, slot: object) -> Steps[None]:
         session = self.session
+        if headers is None:
+            session._headless = True
         if self.outage is not None and self.refuses:
             raise self.outage  # Whatever the handler has made of it: an outage must not look like a log-out.
         values: tuple[str, ...] = ()
@@ -199,7 +204,8 @@ class Exchange:
                 values = yield commit(session, released)
             except StoreUnavailable as error:
                 self._without_store(error)
-        announce(self.sessions, session, values, headers)
+        if headers is not None:
+            announce(self.sessions, session, values, headers)
         self.head_sent = session._headless = session._renewed = True
         session._written = False
 

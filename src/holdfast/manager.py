@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -81,6 +82,7 @@ class Sessions:
         _check_names(options)
         self.options = Options(secret=secret, **options)  # type: ignore[arg-type]  # A timedelta becomes seconds there.
         self._clock = self.options.clock
+        self._asynchronous: bool | None = None
         self.store: Any = stores.from_url(store, self._clock) if isinstance(store, str) else store
         _check_store(self.store)
         if self.options.codec is not None or self.options.hash_ids:
@@ -207,16 +209,20 @@ class Sessions:
         return (yield from self._border.ask(getattr(store, verb)))
 
     def _run(self, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
-        store = self._async_store if dual.under_asyncio() else self.store
-        return dual.run(body(store, *arguments))
+        return self._run_with(None, body, *arguments)
+
+    def _run_with(self, pocket: Pocket | None, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
+        """Run ``body`` with ``pocket``, or with the store, in the colour of the caller."""
+        asynchronous = dual.under_asyncio() if self._asynchronous is None else self._asynchronous
+        store = self._async_store if asynchronous else self.store
+        steps = body(store if pocket is None else pocket, *arguments)
+        return dual.run_async(steps) if asynchronous else dual.run_sync(steps)
 
     def _run_for(self, session: Session, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
         """Run ``body`` with the store that keeps ``session``, which is loaded first if that can be done here."""
         if session._loader is not None:
             session._loader()
-        if session._pocket is None:
-            return self._run(body, session, *arguments)
-        return dual.run(body(session._pocket, session, *arguments))
+        return self._run_with(session._pocket, body, session, *arguments)
 
     def _open(self, store: Any, sid: str) -> Steps[Session | None]:
         return (yield from self._commits.fetch(store, sid))
@@ -239,6 +245,24 @@ class Sessions:
         if prefix == "/" or path == prefix:
             return True
         return path.startswith(prefix if prefix.endswith("/") else prefix + "/")
+
+    def token_of(self, sid: str) -> str:
+        """Return what travels for ``sid``: signed or sealed, as the options say."""
+        return self._transport.tokens.token(sid)
+
+    def sid_of(self, token: str) -> str | None:
+        """Return the id that ``token`` carries, or None if we did not make it. The store is not asked."""
+        return self._transport.tokens.read_token(token.encode("utf-8", "replace"))
+
+    def in_colour(self, *, asynchronous: bool) -> Sessions:
+        """Return these sessions for a framework that has two methods where others have one: ``save`` and ``asave``.
+
+        What asks the store returns an awaitable if ``asynchronous``, and its result if not, whether or not an event
+        loop runs: Django's synchronous methods may be called on one.
+        """
+        coloured = copy.copy(self)
+        coloured._asynchronous = asynchronous
+        return coloured
 
     # `header` is the value of the header that `reads` names, b"" if there is none. What a commit returns are the values
     # of the header that `writes` names, for the response: mostly none, for a cookie one.
@@ -328,8 +352,8 @@ class Sessions:
         plan = self._plan(session, released)
         return () if plan is None else dual.start(self._commit(self._async_store, session, plan))
 
-    def blank(self, facts: Facts, kind: type[Session] = Session) -> Session:
-        """Return a new session with nothing in it, for a request that has none."""
+    def blank(self, facts: Facts | None = None, kind: type[Session] = Session) -> Session:
+        """Return a new session with nothing in it, for a request that has none; without ``facts``, for no request."""
         session = kind({}, self)
         session._facts = facts
         if self._content is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic
-from sanic.compat import Header
 from sanic.exceptions import SanicException
 
 from holdfast.cookies import header_of
@@ -146,8 +145,7 @@ async def _opened(request: Request, websocket: object) -> None:
     """Count a handshake as a visit. It has no place for a cookie of ours."""
     exchange = _of(request)
     if exchange is not None:
-        exchange.session._headless = True
-        await exchange.commit_async(Header(), request.ctx.session)
+        await exchange.commit_async(None, request.ctx.session)
         _remember(request, exchange)
 
 
@@ -161,7 +159,7 @@ async def _broken(request: Request, websocket: object, exception: Exception) -> 
 async def _handled(request: Request) -> None:
     """Store what changed in a conversation that is over."""
     exchange = _of(request)
-    if exchange is not None and exchange.session._headless:
+    if exchange is not None and exchange.head_sent:
         await exchange.finish_async(request.ctx.session)
 
 

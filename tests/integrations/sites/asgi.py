@@ -20,9 +20,7 @@ class Exchange:
         self.query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
 
     async def session(self) -> Session:
-        session: Session = self.scope["session"]
-        await session._backing.load_async(session)
-        return session
+        return await holdfast.asgi.load(self.scope)
 
     async def head(self, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
         lines = [(b"content-type", b"text/plain; charset=utf-8"), *headers]
