@@ -22,6 +22,8 @@ and the query, and answers with its result as JSON.
 |                           | a key it calls destroy()                                                                 |
 | /thread?key=&value=       | writes the key in a synchronous handler, in the framework's own pool of threads          |
 | /clear-slot               | sets the framework's slot for the session to None, where there is such a slot            |
+| /socket?begin=            | a WebSocket: writes True under "begun" if asked to, before the handshake is answered;    |
+|                           | then answers each message with ``common.converse``, and closes at "bye"                  |
 
 A module here has ``make(sessions, lazy)``, which returns the application for one manager (``lazy`` is None where the
 integration's default is right), and ``app``, all of them together (``common.asgi_app``, ``common.wsgi_app``): the

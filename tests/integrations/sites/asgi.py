@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import holdfast.asgi
 from holdfast import Session, Sessions
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 class Exchange:
@@ -128,6 +128,19 @@ async def clear_slot(page: Exchange) -> None:
     await page.page()
 
 
+async def talk(scope: Any, receive: Any, send: Any) -> None:
+    session = await holdfast.asgi.load(scope)
+    if b"begin" in scope["query_string"]:
+        session["begun"] = True
+    while (message := await receive())["type"] != "websocket.disconnect":
+        if message["type"] == "websocket.connect":
+            await send({"type": "websocket.accept"})
+        elif message["text"] == "bye":
+            await send({"type": "websocket.close"})
+        else:
+            await send({"type": "websocket.send", "text": await converse(session, message["text"])})
+
+
 ROUTES = {
     **{name: verb(name) for name in VERBS},
     "untouched": untouched,
@@ -153,6 +166,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive())["type"] != "lifespan.shutdown":
             await send({"type": message["type"] + ".complete"})
         await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["type"] == "websocket":
+        await talk(scope, receive, send)
         return
     handle = ROUTES.get(scope["path"].rpartition("/")[2])
     page = Exchange(scope, send)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 
 import holdfast.fastapi
 from holdfast import Session, Sessions
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 CurrentSession = Annotated[Session, Depends(holdfast.fastapi.session)]
 
@@ -107,6 +107,17 @@ def clear_slot(request: Request, session: CurrentSession) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
+async def talk(socket: WebSocket, session: CurrentSession) -> None:
+    if "begin" in socket.query_params:
+        session["begun"] = True
+    await socket.accept()
+    async for message in socket.iter_text():
+        if message == "bye":
+            await socket.close()
+            break
+        await socket.send_text(await converse(session, message))
+
+
 ROUTES = {
     **{name: verb(name) for name in VERBS},
     "untouched": untouched,
@@ -130,6 +141,7 @@ def make(sessions: Sessions, lazy: bool | None) -> FastAPI:
     """Return the application with these sessions."""
     app = FastAPI()
     app.add_middleware(holdfast.fastapi.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
+    app.websocket("/socket")(talk)
     for path, handle in ROUTES.items():
         app.api_route(f"/{path}", methods=["GET", "HEAD", "POST"], response_model=None)(handle)
     return app

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 import quart
-from quart import Quart, Response, jsonify, request
+from quart import Quart, Response, jsonify, request, websocket
 
 import holdfast.quart
 from holdfast import Sessions
 from holdfast.quart import load, session
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 def verb(name: str) -> Any:
@@ -101,6 +101,15 @@ def thread() -> Any:
     return "ok"
 
 
+async def talk() -> None:
+    session = await load()
+    if "begin" in websocket.args:
+        session["begun"] = True
+    await websocket.accept()
+    while (message := await websocket.receive()) != "bye":
+        await websocket.send(await converse(session, message))
+
+
 ROUTES = {
     **{name: verb(name) for name in VERBS},
     "untouched": untouched,
@@ -125,6 +134,7 @@ def make(sessions: Sessions, lazy: bool | None) -> Quart:
     holdfast.quart.init_app(app, sessions, lazy=bool(lazy))
     for path, handle in ROUTES.items():
         app.add_url_rule(f"/{path}", path, handle)
+    app.add_websocket("/socket", "socket", talk)
     return app
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import sanic
-from sanic import HTTPResponse, Request, Sanic
+from sanic import HTTPResponse, Request, Sanic, Websocket
 
 import holdfast.sanic
 from holdfast import CookieOptions, Sessions
 from holdfast.sanic import load, session
-from tests.integrations.common import CHUNK, FILE, VARIANTS, VERBS, Gate, folder, sessions_of, the_variant
+from tests.integrations.common import CHUNK, FILE, VARIANTS, VERBS, Gate, converse, folder, sessions_of, the_variant
 
 
 def query_of(request: Request) -> dict[str, str]:
@@ -106,6 +106,14 @@ async def clear_slot(request: Request) -> HTTPResponse:
     return sanic.text("ok")
 
 
+async def talk(request: Request, socket: Websocket) -> None:
+    found = await load(request)
+    async for message in socket:
+        if message == "bye":
+            break
+        await socket.send(await converse(found, message))
+
+
 ROUTES = {
     **{name: verb(name) for name in VERBS},
     "untouched": untouched,
@@ -132,6 +140,7 @@ def make(sessions: Sessions, lazy: bool | None) -> Sanic[Any, Any]:
     holdfast.sanic.init_app(app, sessions, lazy=bool(lazy))
     for path, handle in ROUTES.items():
         app.add_route(handle, f"/{path}", ["GET", "HEAD"], name=path)
+    app.add_websocket_route(talk, "/socket")
     return app
 
 
