@@ -16,7 +16,7 @@ from holdfast import dual
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption, MissingMiddleware, StoreUnavailable
 from holdfast.facts import Facts
-from holdfast.manager import Sessions
+from holdfast.manager import Sessions, check_names
 from holdfast.session import Session, of_slot
 
 __all__ = [
@@ -100,6 +100,7 @@ def given(sessions: Sessions | None, options: Mapping[str, Any]) -> Sessions:
         problem = f"a {type(sessions).__name__} is no Sessions"
         raise InvalidOption("sessions", problem, "Create one: Sessions(secret=...).")
     if sessions is None and "secret" not in options:
+        check_names({name: value for name, value in options.items() if name != "store"})
         raise InvalidOption("sessions", "there is none", "Give sessions=Sessions(secret=..., store=...).")
     return Sessions(**options) if sessions is None else sessions
 

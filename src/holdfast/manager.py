@@ -79,7 +79,7 @@ class Sessions:
     """
 
     def __init__(self, *, secret: Secret, store: Store | str = "memory://", **options: Unpack[OptionArguments]) -> None:
-        _check_names(options)
+        check_names(options)
         self.options = Options(secret=secret, **options)  # type: ignore[arg-type]  # A timedelta becomes seconds there.
         self._clock = self.options.clock
         self._asynchronous: bool | None = None
@@ -697,15 +697,19 @@ def _check_store(store: object) -> None:
         )
 
 
-def _check_names(options: Mapping[str, object]) -> None:
+#: Options that have another name elsewhere: in express-session of old, and in Starlette.
+_ELSEWHERE = {"key": "name", "session_cookie": "name", "secret_key": "secret", "https_only": "secure"}
+
+
+def check_names(options: Mapping[str, object]) -> None:
+    """Raise InvalidOption for a name that is no option, and say which one was meant."""
     known = {field.name for field in fields(Options)}
     for name in options:
         if name not in known:
             snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+            snake = _ELSEWHERE.get(snake, snake)
             in_cookie = snake in {field.name for field in fields(CookieOptions)}
             near = difflib.get_close_matches(snake, known, 1, 0.75)
-            if name == "key":
-                near = ["name"]  # express-session's old word for it.
             remedy = (
                 f"It belongs to the cookie: cookie=CookieOptions({snake}=...)."
                 if in_cookie

@@ -44,6 +44,7 @@ def init_app(app: Quart, sessions: Sessions, *, lazy: bool = False) -> None:
     A request that ends in an exception which no handler of yours takes changes nothing. The store is closed with the
     application.
     """
+    flask.warn_of_settings(app.config, app.default_config)
     open_app: Any = app
     open_app.asgi_app = _Middleware(open_app.asgi_app, sessions, lazy=lazy)
     open_app.session_interface = _Interface(sessions)
