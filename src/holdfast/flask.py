@@ -15,7 +15,7 @@ from flask.sessions import SessionInterface, SessionMixin
 
 from holdfast import session as core
 from holdfast.errors import StoreUnavailable
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, given
 from holdfast.manager import Sessions
 from holdfast.wsgi import facts_of, key_of, path_of
 
@@ -79,6 +79,7 @@ def init_app(app: Flask, sessions: Sessions, *, lazy: bool = True) -> None:
 
     A request that ends in an exception which no handler of yours takes changes nothing.
     """
+    given(sessions, {})
     warn_of_settings(app.config, app.default_config)
     app.session_interface = _Interface(sessions, lazy)
     app.extensions["holdfast"] = sessions

@@ -13,7 +13,7 @@ from sanic.exceptions import SanicException
 from holdfast.cookies import header_of
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found, given
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
@@ -35,6 +35,8 @@ def init_app(app: Sanic[Any, Any], sessions: Sessions, *, lazy: bool = False) ->
     WebSocket has the session of its handshake, which cannot set a cookie: what begins there is not stored. The store is
     closed with the server.
     """
+
+    given(sessions, {})
 
     async def begin(request: Request) -> None:
         if not sessions.covers(request.path):
