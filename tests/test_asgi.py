@@ -17,9 +17,18 @@ from holdfast import (
     SessionError,
     Sessions,
     StoreUnavailable,
+    asgi,
 )
 from holdfast.asgi import SessionMiddleware
-from holdfast.errors import InvalidOption, NotLoaded, RetriesExhausted, SessionEnded, SessionGone, UnserialisableValue
+from holdfast.errors import (
+    InvalidOption,
+    MissingMiddleware,
+    NotLoaded,
+    RetriesExhausted,
+    SessionEnded,
+    SessionGone,
+    UnserialisableValue,
+)
 from holdfast.merge import add, union
 from holdfast.stores.memory import MemoryStore
 from tests.asgi import Browser, handler
@@ -1214,6 +1223,21 @@ async def test_a_lazy_session_that_nobody_loads_asks_nothing() -> None:
     await site.do()
     response = await site.do()
     assert (site.store.calls, response.headers) == ([], [])
+
+
+async def test_an_application_loads_a_lazy_session() -> None:
+    """load(scope) asks the store once; session(scope) is the same object, and says what is missing where there is none."""
+    found: list[Session] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found.extend([await asgi.load(scope), await asgi.load(scope), asgi.session(scope)])
+
+    await Browser(SessionMiddleware(app, secret=SECRET, lazy=True)).get()
+    assert found[0] is found[1] is found[2]
+    with pytest.raises(MissingMiddleware, match="SessionMiddleware"):
+        asgi.session({})
+    with pytest.raises(MissingMiddleware, match="SessionMiddleware"):
+        await asgi.load({})
 
 
 async def test_a_lazy_session_must_be_loaded_before_it_is_looked_at() -> None:

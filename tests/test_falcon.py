@@ -123,6 +123,30 @@ def test_outside_the_path_there_is_no_session() -> None:
     assert visit(client(falcon.asgi.App(middleware=[SessionMiddleware(**options)]), LookAsync()))[0] is False
 
 
+async def test_a_mounted_application_has_its_session_where_the_browser_sees_it() -> None:
+    """The path of the cookie is the browser's: that of the mount is part of it, whether or not the scope says so twice."""
+    middleware = SessionMiddleware(secret=SECRET, cookie=CookieOptions(path="/shop"))
+    app = falcon.asgi.App(middleware=[middleware])
+
+    class Look:
+        async def on_get(self, req: Any, resp: Any) -> None:
+            resp.media = hasattr(req.context, "session")
+
+        async def on_websocket(self, req: Any, ws: WebSocket) -> None:
+            await ws.accept()
+            talked.append(hasattr(req.context, "session"))
+
+    talked: list[bool] = []
+    for path in ("/cart", "/shop/cart"):
+        app.add_route(path, Look())
+    async with falcon.testing.ASGIConductor(app) as browser:
+        for root, path, has in (("/shop", "/cart", True), ("/shop", "/shop/cart", True), ("", "/cart", False)):
+            assert (await browser.simulate_get(path, root_path=root)).json is has
+            async with browser.simulate_ws(path, root_path=root):
+                pass
+            assert talked.pop() is has
+
+
 def test_an_exception_that_falcon_answers_with_another_status_is_a_page(sessions: Sessions) -> None:
     """What raises HTTPError is stored, and a handler of errors may make a page of any exception: 500 alone drops."""
     app = falcon.App(middleware=[SessionMiddleware(sessions)])

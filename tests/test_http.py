@@ -83,6 +83,49 @@ def test_vary_is_added_to(sessions: Sessions, before: str | None, after: str) ->
     assert headers["Vary"] == after
 
 
+async def test_where_no_cookie_can_be_sent_no_session_begins(sessions: Sessions) -> None:
+    """Without headers a new session is not stored, and one that is there is."""
+    exchange = Exchange(sessions, b"", RequestFacts)
+    (await exchange.load_async())["n"] = 1
+    await exchange.commit_async(None)
+    assert sessions.store.count() == 0
+    headers, _ = await answered(sessions, b"", "first")
+    exchange = Exchange(sessions, headers["Set-Cookie"].partition(";")[0].encode(), RequestFacts)
+    session = exchange.load_lazily()
+    session["n"] = 1
+    exchange.commit(None)
+    stored = await sessions.open(session.sid())
+    assert dict(stored) == {"first": True, "n": 1}
+
+
+def test_an_id_becomes_a_token_and_back(sessions: Sessions) -> None:
+    """And no text that we did not make does."""
+    assert sessions.sid_of(sessions.token_of("A" * 32)) == "A" * 32
+    assert [sessions.sid_of(text) for text in ("", "A" * 32, "s:A.B", "\ud800")] == [None] * 4
+
+
+async def test_a_framework_says_which_colour_it_wants(sessions: Sessions) -> None:
+    """A synchronous method that is called on an event loop gets the result, an asynchronous one an awaitable."""
+    sync, asynchronous = (sessions.in_colour(asynchronous=each) for each in (False, True))
+    session = sync.blank()
+    session["n"] = 1
+    assert sync.save(session) is True
+    opened = sync.open(session.sid())
+    assert dict(opened) == dict(await asynchronous.open(session.sid())) == {"n": 1}
+    assert sync.revoke(session.sid()) is True
+    assert await asynchronous.open(session.sid()) is None
+
+
+def test_no_line_of_vary_is_lost(sessions: Sessions) -> None:
+    """Of several lines, whose first is all that ``get`` tells in most frameworks, one is made (RFC 9110 5.3)."""
+    exchange, headers = Exchange(sessions, b"", RequestFacts), Headers()
+    headers.add("Vary", "Accept")
+    headers.add("vary", "Accept-Language")
+    exchange.load_lazily().get("n")
+    exchange.commit(headers)
+    assert headers.getlist("Vary") == ["Accept, Accept-Language, Cookie"]
+
+
 def test_a_body_that_nobody_reads_ends_its_request(sessions: Sessions) -> None:
     """close() alone stores what was changed, once, and closes the body."""
     exchange = Exchange(sessions, b"", RequestFacts)

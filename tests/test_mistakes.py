@@ -6,6 +6,7 @@ import datetime
 import decimal
 import uuid
 import warnings
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -146,3 +147,26 @@ def holdfast_app(work: Any) -> Any:
     from holdfast.asgi import SessionMiddleware
 
     return SessionMiddleware(handler(work), secret=SECRET)
+
+
+@pytest.mark.parametrize("wrong", [None, SECRET, object()])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("flask", "init_app"),
+        ("quart", "init_app"),
+        ("aiohttp", "init_app"),
+        ("sanic", "init_app"),
+        ("litestar", "SessionPlugin"),
+        ("falcon", "SessionMiddleware"),
+        ("bottle", "SessionPlugin"),
+        ("wsgi", "SessionMiddleware"),
+        ("asgi", "SessionMiddleware"),
+    ],
+)
+def test_what_is_no_sessions_is_refused_at_once(module: str, name: str, wrong: Any) -> None:
+    """A secret in the place of the manager, or the arguments the wrong way round, is no error of the first request."""
+    accept = getattr(import_module(f"holdfast.{module}"), name)
+    takes_an_application = module not in ("litestar", "falcon", "bottle")
+    with pytest.raises(InvalidOption, match=r"sessions: .*Sessions\(secret="):
+        accept(*([object()] if takes_an_application else []), wrong)

@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 import holdfast.pyramid
 from holdfast import CookieOptions, InvalidOption, Sessions, StoreUnavailable
-from holdfast.errors import SessionEnded
+from holdfast.errors import MissingMiddleware, SessionEnded
 from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS
 from holdfast.signing import Signer
 from holdfast.stores.memory import MemoryStore
@@ -52,6 +52,20 @@ def count(request: Any) -> Response:
 
 def everything(request: Any) -> Response:
     return Response(json=dict(request.session))
+
+
+def test_the_typed_session_is_the_same(sessions: Sessions) -> None:
+    """session() is request.session; without our factory it says what is missing."""
+
+    def same(request: Any) -> Response:
+        return Response(str(holdfast.pyramid.session(request) is request.session))
+
+    assert Browser(site(sessions, same)).get("/same").text == "True"
+    for configure in (lambda config: None, lambda config: config.set_session_factory(lambda request: {})):
+        config = Configurator()
+        configure(config)
+        with pytest.raises(MissingMiddleware, match="config.include"):
+            Browser(finish(config, same)).get("/same")
 
 
 def test_webtest_knows_a_visitor_again(sessions: Sessions) -> None:

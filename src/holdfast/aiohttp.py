@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from holdfast.cookies import header_of
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found, given
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
@@ -37,7 +37,7 @@ def init_app(app: web.Application, sessions: Sessions, *, lazy: bool = False) ->
     A handler that raises changes nothing, unless it raises one of aiohttp's HTTP exceptions, which are responses. The
     store is closed with the application.
     """
-    reads = sessions.reads
+    reads = given(sessions, {}).reads
 
     @web.middleware
     async def with_session(request: web.Request, handler: Any) -> web.StreamResponse:

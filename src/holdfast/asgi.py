@@ -16,7 +16,7 @@ from holdfast.http import SENT, UNAVAILABLE, UNAVAILABLE_HEADERS, announce, clos
 from holdfast.manager import Sessions, SessionsArguments
 from holdfast.session import Session, of_slot
 
-__all__ = ["LOAD", "SessionMiddleware"]
+__all__ = ["LOAD", "SessionMiddleware", "load", "session"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,6 +30,8 @@ LOAD = "holdfast.load"
 #: The messages that carry the head of a response, and so are the last moment for a cookie.
 _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
+_REMEDY = "this request has no session. Wrap the application: holdfast.asgi.SessionMiddleware(app, sessions=sessions)"
+
 _REFUSED = [(name.lower().encode(), value.encode()) for name, value in UNAVAILABLE_HEADERS]
 
 
@@ -37,8 +39,8 @@ class SessionMiddleware:
     """Gives each request of ``app`` its session, as ``scope["session"]``.
 
     ``sessions`` is the manager; or give its options here, as keyword arguments. ``lazy=True`` loads nothing ahead:
-    a handler that wants the session awaits ``holdfast.starlette.load(request)`` first, and a route that does not
-    never asks the store.
+    a handler that wants the session awaits ``holdfast.asgi.load(scope)`` first, or the ``load`` of its framework's
+    module, and a route that does not never asks the store.
 
     ``revocation_check``: after how many seconds a WebSocket may ask again whether its session is still there. It asks
     when a message comes or goes, and if the session was ended meanwhile, by a logout, by ``revoke`` or by its age, no
@@ -261,6 +263,19 @@ class _Request:
         await self.send_on({"type": "http.response.body", "body": UNAVAILABLE})
 
 
+def session(scope: Scope) -> Session:
+    """Return the session of a request or a WebSocket, typed. The same object as ``scope["session"]``.
+
+    Raises MissingMiddleware if there is none: the middleware is missing, or the cookie's path does not cover the URL.
+    """
+    return found(scope.get("session"), _REMEDY)
+
+
+async def load(scope: Scope) -> Session:
+    """Return the session of a request, loading it first if the middleware is lazy. Asks the store at most once."""
+    return await loaded(scope, scope.get("session"), _REMEDY)
+
+
 async def loaded(scope: Any, slot: object, remedy: str) -> Session:
     """Do as ``found``, and load the session first if the middleware is lazy."""
     if LOAD in scope:
@@ -278,7 +293,7 @@ def path_of(scope: Scope) -> str:
     """Return the path of a request, as the browser knows it. Some frameworks take ``root_path`` off."""
     root: str = scope.get("root_path", "")
     path: str = scope["path"]
-    return path if path.startswith(root) else root + path
+    return path if path == root or path.startswith(root.rstrip("/") + "/") else root + path
 
 
 def facts_of(scope: Scope) -> RequestFacts:

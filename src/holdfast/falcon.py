@@ -51,7 +51,7 @@ class SessionMiddleware:
     async def process_request_async(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Begin, under ASGI."""
         scope = _scope_of(req)
-        if self.sessions.covers(scope["path"]):
+        if self.sessions.covers(asgi.path_of(scope)):
             header = header_of(scope, self.sessions.reads)
             exchange = self._begin(req, Exchange(self.sessions, header, lambda: asgi.facts_of(scope)))
             if not self._lazy:
@@ -60,7 +60,7 @@ class SessionMiddleware:
     async def process_request_ws(self, req: falcon.asgi.Request, ws: falcon.asgi.WebSocket) -> None:
         """Load the session of a WebSocket."""
         scope = _scope_of(req)
-        if self.sessions.covers(scope["path"]):
+        if self.sessions.covers(asgi.path_of(scope)):
             header = header_of(scope, self.sessions.reads)
             exchange = self._begin(req, Exchange(self.sessions, header, lambda: asgi.facts_of(scope)))
             try:

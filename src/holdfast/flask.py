@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
@@ -13,7 +15,7 @@ from flask.sessions import SessionInterface, SessionMixin
 
 from holdfast import session as core
 from holdfast.errors import StoreUnavailable
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, given
 from holdfast.manager import Sessions
 from holdfast.wsgi import facts_of, key_of, path_of
 
@@ -77,11 +79,26 @@ def init_app(app: Flask, sessions: Sessions, *, lazy: bool = True) -> None:
 
     A request that ends in an exception which no handler of yours takes changes nothing.
     """
+    given(sessions, {})
+    warn_of_settings(app.config, app.default_config)
     app.session_interface = _Interface(sessions, lazy)
     app.extensions["holdfast"] = sessions
     got_request_exception.connect(_failed, app)
     if sessions.options.on_store_error == "unavailable":
         app.register_error_handler(StoreUnavailable, lambda error: _refused(current_app.response_class()))
+
+
+def warn_of_settings(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Warn of settings for the cookie that somebody has changed, for they are not read."""
+    changed = sorted(
+        name for name in defaults if name.startswith("SESSION_COOKIE_") and config.get(name) != defaults[name]
+    )
+    if changed:
+        warnings.warn(
+            f"the settings {', '.join(changed)} are not read. Take them out, and say the same with "
+            "Sessions(name=..., cookie=CookieOptions(...))",
+            stacklevel=3,
+        )
 
 
 class _Interface(SessionInterface):

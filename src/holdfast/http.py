@@ -16,7 +16,7 @@ from holdfast import dual
 from holdfast.dual import Steps
 from holdfast.errors import InvalidOption, MissingMiddleware, StoreUnavailable
 from holdfast.facts import Facts
-from holdfast.manager import Sessions
+from holdfast.manager import Sessions, check_names
 from holdfast.session import Session, of_slot
 
 __all__ = [
@@ -47,7 +47,10 @@ SENT: Final = "the response has been sent, so nothing would store this change. C
 
 
 class Headers(Protocol):
-    """The headers of a response, as most frameworks have them. Names are compared without regard to case."""
+    """The headers of a response, as most frameworks have them. Names are compared without regard to case.
+
+    If ``get`` gives the first of several lines only, there is a method ``items()`` too, which gives them all.
+    """
 
     def get(self, name: str, /) -> Any:
         """Return the value of the header ``name``, or None."""
@@ -77,6 +80,8 @@ def announce(sessions: Sessions, session: Session, values: tuple[str, ...], head
         if vary is None:
             headers.add("Vary", field)
             return
+        if hasattr(headers, "items"):  # Of several lines, the `get` of most frameworks gives the first.
+            vary = ", ".join(value for name, value in headers.items() if name.lower() == "vary")
         fields = [each.strip().lower() for each in vary.split(",")]
         if "*" not in fields and field.lower() not in fields:
             headers["Vary"] = f"{vary}, {field}" if vary else field
@@ -95,6 +100,7 @@ def given(sessions: Sessions | None, options: Mapping[str, Any]) -> Sessions:
         problem = f"a {type(sessions).__name__} is no Sessions"
         raise InvalidOption("sessions", problem, "Create one: Sessions(secret=...).")
     if sessions is None and "secret" not in options:
+        check_names({name: value for name, value in options.items() if name != "store"})
         raise InvalidOption("sessions", "there is none", "Give sessions=Sessions(secret=..., store=...).")
     return Sessions(**options) if sessions is None else sessions
 
@@ -170,8 +176,11 @@ class Exchange:
             self.outage = error
             raise error
 
-    def commit(self, headers: Headers, slot: object = ...) -> None:
+    def commit(self, headers: Headers | None, slot: object = ...) -> None:
         """Carry out what became of the session, and write to ``headers`` what follows. Call it before the head leaves.
+
+        ``headers`` is None where no cookie can be sent: in the handshake of a WebSocket, in most frameworks. Then a
+        session that begins is not stored.
 
         ``slot`` is what the framework's slot for the session holds by now, if a handler can set it to None.
         """
@@ -179,12 +188,14 @@ class Exchange:
             self.load()
         dual.run_sync(self._commit(self.sessions.commit_sync, headers, slot))
 
-    async def commit_async(self, headers: Headers, slot: object = ...) -> None:
+    async def commit_async(self, headers: Headers | None, slot: object = ...) -> None:
         """Do as ``commit``, under asyncio."""
         await dual.run_async(self._commit(self.sessions.commit_async, headers, slot))
 
-    def _commit(self, commit: Callable[..., Any], headers: Headers, slot: object) -> Steps[None]:
+    def _commit(self, commit: Callable[..., Any], headers: Headers | None, slot: object) -> Steps[None]:
         session = self.session
+        if headers is None:
+            session._headless = True
         if self.outage is not None and self.refuses:
             raise self.outage  # Whatever the handler has made of it: an outage must not look like a log-out.
         values: tuple[str, ...] = ()
@@ -194,7 +205,8 @@ class Exchange:
                 values = yield commit(session, released)
             except StoreUnavailable as error:
                 self._without_store(error)
-        announce(self.sessions, session, values, headers)
+        if headers is not None:
+            announce(self.sessions, session, values, headers)
         self.head_sent = session._headless = session._renewed = True
         session._written = False
 

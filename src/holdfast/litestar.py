@@ -18,7 +18,7 @@ from litestar.types import Empty, Scope
 
 from holdfast import asgi
 from holdfast.errors import StoreUnavailable
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, close_async, found
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, close_async, found, given
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
@@ -47,7 +47,7 @@ class SessionPlugin(InitPlugin):
     """
 
     def __init__(self, sessions: Sessions, *, lazy: bool = False) -> None:
-        self._sessions = sessions
+        self._sessions = given(sessions, {})
         self._lazy = lazy
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -79,9 +80,10 @@ class Sessions:
     """
 
     def __init__(self, *, secret: Secret, store: Store | str = "memory://", **options: Unpack[OptionArguments]) -> None:
-        _check_names(options)
+        check_names(options)
         self.options = Options(secret=secret, **options)  # type: ignore[arg-type]  # A timedelta becomes seconds there.
         self._clock = self.options.clock
+        self._asynchronous: bool | None = None
         self.store: Any = stores.from_url(store, self._clock) if isinstance(store, str) else store
         _check_store(self.store)
         if self.options.codec is not None or self.options.hash_ids:
@@ -129,13 +131,20 @@ class Sessions:
 
     # For programs -------------------------------------------------------------------------------------------------
 
-    def open(self, sid: str) -> Any:
-        """Return the Session that is stored under ``sid``, or None. Change it, then ``save()`` it."""
-        return self._run(self._open, sid)
+    def open(self, sid: str, facts: Facts | None = None) -> Any:
+        """Return the Session that is stored under ``sid``, or None. Change it, then ``save()`` it.
 
-    def revoke(self, sid: str) -> Any:
-        """End the session ``sid``, wherever it is in use: its next request finds none. Return whether there was one."""
-        return self._run(self._revoke, sid)
+        ``facts`` is for integrations: a request has brought ``sid``. That it was loaded, or why it was not, is an event
+        then.
+        """
+        return self._run(self._open, sid, facts)
+
+    def revoke(self, sid: str, *, own: bool = False) -> Any:
+        """End the session ``sid``, wherever it is in use: its next request finds none. Return whether there was one.
+
+        ``own`` is for integrations: it is ended by its own request, and the event is ``destroyed``.
+        """
+        return self._run(self._revoke, sid, Happening.DESTROYED if own else Happening.REVOKED)
 
     def of_user(self, user_id: str | int, current: Session | None = None) -> Any:
         """Return the live sessions of a user, as a list of ``SessionHandle``, the one used last first.
@@ -211,24 +220,28 @@ class Sessions:
         return (yield from self._border.ask(getattr(store, verb)))
 
     def _run(self, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
-        store = self._async_store if dual.under_asyncio() else self.store
-        return dual.run(body(store, *arguments))
+        return self._run_with(None, body, *arguments)
+
+    def _run_with(self, pocket: Pocket | None, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
+        """Run ``body`` with ``pocket``, or with the store, in the colour of the caller."""
+        asynchronous = dual.under_asyncio() if self._asynchronous is None else self._asynchronous
+        store = self._async_store if asynchronous else self.store
+        steps = body(store if pocket is None else pocket, *arguments)
+        return dual.run_async(steps) if asynchronous else dual.run_sync(steps)
 
     def _run_for(self, session: Session, body: Callable[..., Steps[T]], *arguments: Any) -> T | Awaitable[T]:
         """Run ``body`` with the store that keeps ``session``, which is loaded first if that can be done here."""
         if session._loader is not None:
             session._loader()
-        if session._pocket is None:
-            return self._run(body, session, *arguments)
-        return dual.run(body(session._pocket, session, *arguments))
+        return self._run_with(session._pocket, body, session, *arguments)
 
-    def _open(self, store: Any, sid: str, facts: Facts | None = None) -> Steps[Session | None]:
+    def _open(self, store: Any, sid: str, facts: Facts | None) -> Steps[Session | None]:
         session = yield from self._commits.fetch(store, sid, facts=facts)
         if session is not None and facts is not None:
             self._events.tell_loaded(session._loaded, facts)
         return session
 
-    def _revoke(self, store: Any, sid: str, happening: Happening = Happening.REVOKED) -> Steps[bool]:
+    def _revoke(self, store: Any, sid: str, happening: Happening) -> Steps[bool]:
         there = yield from self._commits.end(store, sid)
         if there:
             self._events.tell(happening, sid)
@@ -246,6 +259,24 @@ class Sessions:
         if prefix == "/" or path == prefix:
             return True
         return path.startswith(prefix if prefix.endswith("/") else prefix + "/")
+
+    def token_of(self, sid: str) -> str:
+        """Return what travels for ``sid``: signed or sealed, as the options say."""
+        return self._transport.tokens.token(sid)
+
+    def sid_of(self, token: str) -> str | None:
+        """Return the id that ``token`` carries, or None if we did not make it. The store is not asked."""
+        return self._transport.tokens.read_token(token.encode("utf-8", "replace"))
+
+    def in_colour(self, *, asynchronous: bool) -> Sessions:
+        """Return these sessions for a framework that has two methods where others have one: ``save`` and ``asave``.
+
+        What asks the store returns an awaitable if ``asynchronous``, and its result if not, whether or not an event
+        loop runs: Django's synchronous methods may be called on one.
+        """
+        coloured = copy.copy(self)
+        coloured._asynchronous = asynchronous
+        return coloured
 
     # `header` is the value of the header that `reads` names, b"" if there is none. What a commit returns are the values
     # of the header that `writes` names, for the response: mostly none, for a cookie one.
@@ -336,8 +367,8 @@ class Sessions:
         plan = self._plan(session, released)
         return () if plan is None else dual.start(self._commit(self._async_store, session, plan))
 
-    def blank(self, facts: Facts, kind: type[Session] = Session) -> Session:
-        """Return a new session with nothing in it, for a request that has none."""
+    def blank(self, facts: Facts | None = None, kind: type[Session] = Session) -> Session:
+        """Return a new session with nothing in it, for a request that has none; without ``facts``, for no request."""
         session = kind({}, self)
         session._facts = facts
         if self._content is not None:
@@ -701,15 +732,19 @@ def _check_store(store: object) -> None:
         )
 
 
-def _check_names(options: Mapping[str, object]) -> None:
+#: Options that have another name elsewhere: in express-session of old, and in Starlette.
+_ELSEWHERE = {"key": "name", "session_cookie": "name", "secret_key": "secret", "https_only": "secure"}
+
+
+def check_names(options: Mapping[str, object]) -> None:
+    """Raise InvalidOption for a name that is no option, and say which one was meant."""
     known = {field.name for field in fields(Options)}
     for name in options:
         if name not in known:
             snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+            snake = _ELSEWHERE.get(snake, snake)
             in_cookie = snake in {field.name for field in fields(CookieOptions)}
             near = difflib.get_close_matches(snake, known, 1, 0.75)
-            if name == "key":
-                near = ["name"]  # express-session's old word for it.
             remedy = (
                 f"It belongs to the cookie: cookie=CookieOptions({snake}=...)."
                 if in_cookie

@@ -17,12 +17,12 @@ from pyramid.settings import asbool
 from zope.interface import implementer
 
 from holdfast import session as core
-from holdfast.errors import StoreUnavailable
+from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, given
 from holdfast.manager import Sessions
 from holdfast.wsgi import Lines, facts_of, is_complete, key_of, path_of
 
-__all__ = ["Session", "includeme", "session_factory"]
+__all__ = ["Session", "includeme", "session", "session_factory"]
 
 #: Where Pyramid's own policy for CSRF tokens, ``SessionCSRFStoragePolicy``, keeps the token too.
 _CSRF = "_csrft_"
@@ -90,12 +90,12 @@ def session_factory(sessions: Sessions, *, lazy: bool = True) -> Callable[[Reque
         if not sessions.covers(path_of(environ)):
             return _outside(sessions)
         exchange = Exchange(sessions, environ.get(header, "").encode("latin-1"), lambda: facts_of(environ), Session)
-        session = exchange.load_lazily()
+        begun = exchange.load_lazily()
         if not lazy:
             exchange.load()
         request.add_response_callback(lambda request, response: _commit(exchange, request, response))
-        assert isinstance(session, Session)
-        return session
+        assert isinstance(begun, Session)
+        return begun
 
     return factory
 
@@ -120,6 +120,18 @@ def includeme(config: Configurator) -> None:
         config.add_subscriber(lambda event: event.request.session, NewRequest)
     if sessions.options.on_store_error == "unavailable":
         config.add_exception_view(lambda error, request: _refuse(request.response), context=StoreUnavailable)
+
+
+def session(request: Request) -> Session:
+    """Return the session of a request, typed. The same object as ``request.session``.
+
+    Raises MissingMiddleware if there is none of ours: ``config.include("holdfast.pyramid")`` is missing, or another
+    session factory was set after it.
+    """
+    found = getattr(request, "session", None)
+    if not isinstance(found, Session):
+        raise MissingMiddleware('this request has no session. Call config.include("holdfast.pyramid")')
+    return found
 
 
 def _commit(exchange: Exchange, request: Request, response: Response) -> None:
@@ -148,6 +160,6 @@ def _refuse(response: Response) -> Response:
 
 def _outside(sessions: Sessions) -> Session:
     """Return what stands for a session where there is none: it is empty, and refuses writes."""
-    session = Session({}, sessions)
-    session.end(_OUTSIDE)
-    return session
+    outside = Session({}, sessions)
+    outside.end(_OUTSIDE)
+    return outside

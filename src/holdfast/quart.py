@@ -16,7 +16,7 @@ from holdfast import asgi, flask
 from holdfast.asgi import facts_of, path_of
 from holdfast.cookies import header_of
 from holdfast.errors import StoreUnavailable
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, given
 from holdfast.manager import Sessions
 
 __all__ = ["Session", "init_app", "load", "session"]
@@ -44,6 +44,8 @@ def init_app(app: Quart, sessions: Sessions, *, lazy: bool = False) -> None:
     A request that ends in an exception which no handler of yours takes changes nothing. The store is closed with the
     application.
     """
+    given(sessions, {})
+    flask.warn_of_settings(app.config, app.default_config)
     open_app: Any = app
     open_app.asgi_app = _Middleware(open_app.asgi_app, sessions, lazy=lazy)
     open_app.session_interface = _Interface(sessions)

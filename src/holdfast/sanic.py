@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic
-from sanic.compat import Header
 from sanic.exceptions import SanicException
 
 from holdfast.cookies import header_of
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found
+from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Exchange, close_async, found, given
 from holdfast.manager import Sessions
 from holdfast.session import Session
 
@@ -36,6 +35,8 @@ def init_app(app: Sanic[Any, Any], sessions: Sessions, *, lazy: bool = False) ->
     WebSocket has the session of its handshake, which cannot set a cookie: what begins there is not stored. The store is
     closed with the server.
     """
+
+    given(sessions, {})
 
     async def begin(request: Request) -> None:
         if not sessions.covers(request.path):
@@ -146,8 +147,7 @@ async def _opened(request: Request, websocket: object) -> None:
     """Count a handshake as a visit. It has no place for a cookie of ours."""
     exchange = _of(request)
     if exchange is not None:
-        exchange.session._headless = True
-        await exchange.commit_async(Header(), request.ctx.session)
+        await exchange.commit_async(None, request.ctx.session)
         _remember(request, exchange)
 
 
@@ -161,7 +161,7 @@ async def _broken(request: Request, websocket: object, exception: Exception) -> 
 async def _handled(request: Request) -> None:
     """Store what changed in a conversation that is over."""
     exchange = _of(request)
-    if exchange is not None and exchange.session._headless:
+    if exchange is not None and exchange.head_sent:
         await exchange.finish_async(request.ctx.session)
 
 

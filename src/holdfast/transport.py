@@ -46,6 +46,8 @@ class Transport(Protocol):
     #: The header of requests that it reads, and the one of responses that it writes, as ASGI spells them.
     reads: bytes
     writes: bytes
+    #: What it makes tokens with.
+    tokens: Tokens
 
     def read(self, header: bytes) -> Claims:
         """Return what a header of a request claims. No input raises; the store is not asked."""
@@ -88,21 +90,21 @@ class CookieTransport:
     def __init__(self, name: str, tokens: Tokens) -> None:
         self._name = name
         self._name_bytes = name.encode("ascii")
-        self._tokens = tokens
+        self.tokens = tokens
         self._remembered = lru_cache(RECENT_HEADERS)(self._read)
 
     def read(self, header: bytes) -> Claims:
         return self._remembered(header) if len(header) <= LONGEST_REMEMBERED else self._read(header)
 
     def _read(self, header: bytes) -> Claims:
-        sids = [self._tokens.read_token(raw) for raw in cookies.candidates(header, self._name_bytes)]
+        sids = [self.tokens.read_token(raw) for raw in cookies.candidates(header, self._name_bytes)]
         return Claims(tuple(dict.fromkeys(sid for sid in sids if sid is not None)), sids.count(None))
 
     def write(self, sid: str, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
-        return (set_cookie(self._name, self._tokens.token(sid), stored, now),)
+        return (set_cookie(self._name, self.tokens.token(sid), stored, now),)
 
     def check(self, sid: str) -> str:
-        return _checked(sid, len(self._name) + len(self._tokens.token(sid)), "cookie")
+        return _checked(sid, len(self._name) + len(self.tokens.token(sid)), "cookie")
 
     def expire(self, stored: dict[str, JSON]) -> tuple[str, ...]:
         return (set_cookie(self._name, "", stored, None),)
@@ -119,7 +121,7 @@ class HeaderTransport:
         self.writes = name.lower().encode("ascii")
         self.reads = b"authorization" if bearer else self.writes
         self._bearer = bearer
-        self._tokens = tokens
+        self.tokens = tokens
         self._remembered = lru_cache(RECENT_HEADERS)(self._read)
 
     def read(self, header: bytes) -> Claims:
@@ -133,14 +135,14 @@ class HeaderTransport:
                 return Claims((), 0)
         if not token:
             return Claims((), 0)
-        sid = self._tokens.read_token(token.strip())
+        sid = self.tokens.read_token(token.strip())
         return Claims((), 1) if sid is None else Claims((sid,), 0)
 
     def write(self, sid: str, stored: dict[str, JSON], now: float) -> tuple[str, ...]:
-        return (self._tokens.token(sid),)
+        return (self.tokens.token(sid),)
 
     def check(self, sid: str) -> str:
-        return _checked(sid, len(self._tokens.token(sid)), "token")
+        return _checked(sid, len(self.tokens.token(sid)), "token")
 
     def expire(self, stored: dict[str, JSON]) -> tuple[str, ...]:
         return ("",)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from holdfast import CookieOptions, Session, Sessions
+from holdfast.errors import SessionGone
 from holdfast.stores.sqlite import SqliteStore
 
 SECRET = "a secret that is long enough for tests!"
@@ -192,6 +195,26 @@ VERBS: dict[str, Callable[[Session, dict[str, str]], Any]] = {
     "read-only": lambda session, query: setattr(session, "read_only", True),
     "bad": _bad,
 }
+
+
+async def converse(session: Session, message: str) -> str:
+    """Do what a message over a WebSocket says, a verb and its query, and return the answer."""
+    verb, _, text = message.partition("?")
+    query = dict(parse_qsl(text, keep_blank_values=True))
+    if verb == "raise":
+        raise RuntimeError("as asked for")
+    if verb == "save":
+        session.read_only = False
+        _set(session, query)
+        await session.save()
+        return "null"
+    if verb == "reload":
+        try:
+            await session.reload()
+        except SessionGone:
+            return '"gone"'
+        return '"here"'
+    return json.dumps(VERBS[verb](session, query))
 
 
 # Several applications in one process. -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integrations.behaviours import behaviours, sockets
 from tests.integrations.running import Site
 
 NO_SLOT = {"the_slot_may_be_set_to_none": "the framework has no place for the session that a handler could set to None"}
@@ -12,23 +13,48 @@ ONE_PROJECT = {
     "path of the cookie it is a new one, because no browser sends the cookie there",
 }
 
+NO_SOCKETS = dict.fromkeys(behaviours(sockets), "there are no WebSockets: neither WSGI nor Django has them")
+
+#: What a framework leaves to the handler of a WebSocket.
+TO_READ = dict.fromkeys(
+    (
+        "what_a_socket_changes_is_stored_at_its_end",
+        "a_socket_that_breaks_stores_nothing",
+        "a_handshake_may_set_the_cookie",
+    ),
+    "the framework tells nobody but the handler when a WebSocket begins and ends, so its session is there to read; "
+    "`await session.save()` stores a change",
+)
+NO_COOKIE = {
+    "a_handshake_may_set_the_cookie": "the framework answers the handshake before the handler runs, so that no cookie "
+    "can be set: what begins in a WebSocket is not stored"
+}
+GRANIAN = {
+    "a_handshake_may_set_the_cookie": "granian (2.8) leaves out the headers that an application gives to "
+    "`websocket.accept`, and so the cookie"
+}
+NO_WATCH = {
+    "a_socket_of_a_revoked_session_is_closed": "messages pass between the handler and the connection, and nobody else sees "
+    "them; the handler asks with `await session.reload()`, which raises SessionGone"
+}
+
 SITES = [
     Site("starlette", "uvicorn"),
     Site("fastapi", "uvicorn"),
-    Site("asgi", "granian"),
+    Site("asgi", "granian", lacks=GRANIAN),
     Site("asgi", "hypercorn"),
-    Site("wsgi", "waitress"),
-    Site("wsgi", "gunicorn"),
-    Site("flask", "waitress", lacks=NO_SLOT),
-    Site("django", "gunicorn", alone=True, lacks=ONE_PROJECT),
-    Site("django_async", "uvicorn", alone=True, lacks=ONE_PROJECT),
-    Site("falcon", "gunicorn"),
-    Site("falcon_asgi", "uvicorn"),
-    Site("pyramid", "waitress"),
-    Site("bottle", "gunicorn"),
-    Site("tornado", "itself"),
+    Site("wsgi", "waitress", lacks=NO_SOCKETS),
+    Site("wsgi", "gunicorn", lacks=NO_SOCKETS),
+    Site("flask", "waitress", lacks=NO_SLOT | NO_SOCKETS),
+    Site("django", "gunicorn", alone=True, lacks=ONE_PROJECT | NO_SOCKETS),
+    Site("django_async", "uvicorn", alone=True, lacks=ONE_PROJECT | NO_SOCKETS),
+    Site("falcon", "gunicorn", lacks=NO_SOCKETS),
+    Site("falcon_asgi", "uvicorn", lacks=TO_READ | NO_WATCH),
+    Site("pyramid", "waitress", lacks=NO_SOCKETS),
+    Site("bottle", "gunicorn", lacks=NO_SOCKETS),
+    Site("tornado", "itself", lacks=TO_READ | NO_WATCH),
     Site("litestar", "uvicorn"),
     Site("quart", "hypercorn", lacks=NO_SLOT),
-    Site("aiohttp", "itself"),
-    Site("sanic", "itself", alone=True),
+    Site("aiohttp", "itself", lacks=NO_WATCH),
+    Site("sanic", "itself", alone=True, lacks=NO_COOKIE | NO_WATCH),
 ]

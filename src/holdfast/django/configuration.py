@@ -19,9 +19,8 @@ from holdfast.errors import InvalidOption
 from holdfast.manager import Sessions
 from holdfast.options import CookieOptions
 from holdfast.stores.base import Carried
-from holdfast.transport import Tokens
 
-__all__ = ["eager", "sessions", "signs", "tokens"]
+__all__ = ["eager", "sessions", "signs"]
 
 
 _making = RLock()  # A middleware of the project may use sessions while it is imported.
@@ -56,13 +55,6 @@ def signs() -> bool:
 
     found = [import_string(path) for path in settings.MIDDLEWARE if not path.startswith("django.")]
     return any(isinstance(each, type) and issubclass(each, Ours) for each in found)
-
-
-def tokens() -> Tokens:
-    """Return what makes a signed key of an id, and an id of it."""
-    made: Any = sessions()._transport
-    found: Tokens = made._tokens
-    return found
 
 
 def eager() -> bool:

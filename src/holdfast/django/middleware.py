@@ -18,7 +18,6 @@ from holdfast import session as core
 from holdfast.cookies import header_of
 from holdfast.django import configuration
 from holdfast.django.store import EXPIRY, SessionStore
-from holdfast.dual import Steps
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
 from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, async_body
@@ -265,9 +264,6 @@ class _OfRequest(SessionStore):
         """Let a session that was told when to end keep to it."""
         if self._exchange.session._loader is None:
             self._align(self._exchange.session)
-
-    def _write(self, store: Any, data: core.Session) -> Steps[None]:
-        yield from self._sessions._save(store, data, False)
 
     def _align(self, data: core.Session) -> None:
         if dict.__contains__(data, EXPIRY):

@@ -17,10 +17,9 @@ from holdfast.attributes import original_max_age
 from holdfast.django import configuration
 from holdfast.dual import Steps
 from holdfast.errors import SessionError, StoreUnavailable
-from holdfast.events import Happening
 from holdfast.facts import RequestFacts
+from holdfast.manager import Sessions
 from holdfast.session import Intent
-from holdfast.stores.base import Sweepable
 
 __all__ = ["SessionStore"]
 
@@ -44,10 +43,10 @@ def in_both_colours(body: Callable[..., Steps[Any]]) -> tuple[Any, Any]:
     """Return ``body``, a method in both colours, as one for synchronous code and one for asyncio."""
 
     def at_once(self: SessionStore, *arguments: Any, **named: Any) -> Any:
-        return dual.run_sync(body(self, self._sessions.store, *arguments, **named))
+        return dual.run_sync(body(self, self._sessions.in_colour(asynchronous=False), *arguments, **named))
 
     async def awaited(self: SessionStore, *arguments: Any, **named: Any) -> Any:
-        return await dual.run_async(body(self, self._sessions._async_store, *arguments, **named))
+        return await dual.run_async(body(self, self._sessions.in_colour(asynchronous=True), *arguments, **named))
 
     at_once.__doc__ = awaited.__doc__ = body.__doc__
     return at_once, awaited
@@ -99,12 +98,11 @@ class SessionStore(SessionBase):  # type: ignore[misc]
         if not key or len(key) < SHORTEST_KEY:
             return None
         if configuration.signs():
-            sid: str | None = configuration.tokens().read_token(key.encode())
-            return sid
+            return self._sessions.sid_of(key)
         return key
 
     def _key_of(self, sid: str) -> str:
-        return configuration.tokens().token(sid) if configuration.signs() else sid
+        return self._sessions.token_of(sid) if configuration.signs() else sid
 
     @property
     def modified(self) -> bool:
@@ -140,18 +138,16 @@ class SessionStore(SessionBase):  # type: ignore[misc]
         self._modified = True
 
     def _blank(self) -> core.Session:
-        data = self._sessions.blank(RequestFacts, Data)
-        data._facts = None  # What a request says, Django's middleware looks at.
-        return data
+        return self._sessions.blank(kind=Data)  # What a request says, Django's middleware looks at.
 
     # What asks the store --------------------------------------------------------------------------------------------
 
-    def _load(self, store: Any) -> Steps[core.Session]:
+    def _load(self, sessions: Sessions) -> Steps[core.Session]:
         """Return the session as it is stored, or a new one if the store does not know its key."""
         sid, data, found = self._sid(), self._blank(), None
         if sid is not None:
             try:
-                found = yield from self._sessions._open(store, sid, RequestFacts)
+                found = yield sessions.open(sid, RequestFacts)
             except StoreUnavailable:
                 if self._sessions.options.on_store_error != "anonymous":
                     raise
@@ -165,16 +161,16 @@ class SessionStore(SessionBase):  # type: ignore[misc]
 
     load, aload = in_both_colours(_load)
 
-    def _exists(self, store: Any, session_key: str | None) -> Steps[bool]:
+    def _exists(self, sessions: Sessions, session_key: str | None) -> Steps[bool]:
         """Tell whether the store has a session of this key."""
         sid = self._sid_of(session_key)
-        return sid is not None and (yield from self._sessions._open(store, sid)) is not None
+        return sid is not None and (yield sessions.open(sid)) is not None
 
     exists, aexists = in_both_colours(_exists)
 
-    def _save(self, store: Any, must_create: bool = False) -> Steps[None]:
+    def _save(self, sessions: Sessions, must_create: bool = False) -> Steps[None]:
         """Store the session now. Raises UpdateError if it was ended meanwhile: nothing brings it back."""
-        data = yield from self._taken(store)
+        data = yield from self._taken(sessions)
         if self._stands_in:
             return
         if must_create and data._loaded is not None:
@@ -184,13 +180,13 @@ class SessionStore(SessionBase):  # type: ignore[misc]
             if not dict.__len__(data):
                 data.regenerate(keep=True)  # Asked for in so many words, an empty one is stored too.
         data._renewed = False  # Saved before, or not: whether it is still there is asked each time.
-        yield from self._commit(store, data)
+        yield from self._commit(sessions, data)
         if data.lost:
             raise UpdateError
 
     save, asave = in_both_colours(_save)
 
-    def _create(self, store: Any) -> Steps[None]:
+    def _create(self, sessions: Sessions) -> Steps[None]:
         """Store the data as a new session, with a key of its own. That of the old one is left alone."""
         old = self.__dict__.get("_session_cache")
         data = self._session_cache = self._blank()
@@ -198,52 +194,46 @@ class SessionStore(SessionBase):  # type: ignore[misc]
             data.update(old)
         data.regenerate(keep=True)
         self._modified = True
-        yield from self._commit(store, data)
+        yield from self._commit(sessions, data)
 
     create, acreate = in_both_colours(_create)
 
-    def _cycle_key(self, store: Any) -> Steps[None]:
+    def _cycle_key(self, sessions: Sessions) -> Steps[None]:
         """Give the session a new key. The old one is dead, in one step with what others wrote until then."""
-        data = yield from self._taken(store)
+        data = yield from self._taken(sessions)
         data.regenerate(keep=True)
         self._modified = True
-        yield from self._commit(store, data)
+        yield from self._commit(sessions, data)
 
     cycle_key, acycle_key = in_both_colours(_cycle_key)
 
-    def _delete(self, store: Any, session_key: str | None = None) -> Steps[None]:
+    def _delete(self, sessions: Sessions, session_key: str | None = None) -> Steps[None]:
         """Remove the session of this key, or this session."""
         sid = self._sid() if session_key is None else self._sid_of(session_key)
         if sid is not None:
-            own = session_key is None
-            yield from self._sessions._revoke(store, sid, Happening.DESTROYED if own else Happening.REVOKED)
+            yield sessions.revoke(sid, own=session_key is None)
 
     delete, adelete = in_both_colours(_delete)
 
-    def _flush(self, store: Any) -> Steps[None]:
+    def _flush(self, sessions: Sessions) -> Steps[None]:
         """End the session, and begin a new one that has neither data nor key."""
-        yield from self._delete(store)
+        yield from self._delete(sessions)
         self._set_key(None)
         self._session_cache = self._blank()
         self.accessed = self._modified = True
 
     flush, aflush = in_both_colours(_flush)
 
-    def _taken(self, store: Any) -> Steps[core.Session]:
+    def _taken(self, sessions: Sessions) -> Steps[core.Session]:
         self.accessed = True
         if "_session_cache" not in self.__dict__:
-            self._session_cache = yield from self._load(store)
+            self._session_cache = yield from self._load(sessions)
         data: core.Session = self._session_cache
         return data
 
-    def _commit(self, store: Any, data: core.Session) -> Steps[None]:
+    def _commit(self, sessions: Sessions, data: core.Session) -> Steps[None]:
         self._align(data)
-        yield from self._write(store, data)
-
-    def _write(self, store: Any, data: core.Session) -> Steps[None]:
-        plan = self._sessions._plan(data, asked=True)
-        if plan is not None:
-            yield from self._sessions._commits.carry_out(store, data, plan)
+        yield sessions.save(data)
 
     def _align(self, data: core.Session) -> None:
         """Let the record live as long as Django says."""
@@ -257,14 +247,9 @@ class SessionStore(SessionBase):  # type: ignore[misc]
     @classmethod
     def clear_expired(cls) -> None:
         """Remove the records of expired sessions: ``manage.py clearsessions``."""
-        dual.run_sync(_prune(configuration.sessions().store))
+        configuration.sessions().in_colour(asynchronous=False).prune()
 
     @classmethod
     async def aclear_expired(cls) -> None:
         """Do as ``clear_expired``, under asyncio."""
-        await dual.run_async(_prune(configuration.sessions()._async_store))
-
-
-def _prune(store: Any) -> Steps[None]:
-    sessions = configuration.sessions()
-    yield from sessions._verb(store, "prune", Sweepable if isinstance(sessions.store, Sweepable) else None)
+        await configuration.sessions().in_colour(asynchronous=True).prune()

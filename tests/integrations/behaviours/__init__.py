@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import ModuleType
 
-from tests.integrations.behaviours import changes, cookies, encounters, endings, outages, responses
+from tests.integrations.behaviours import changes, cookies, encounters, endings, outages, responses, sockets
 from tests.integrations.running import Running
 
 Behaviour = Callable[[Running], None]
 
 #: The sections, in their order in the docs.
-SECTIONS: list[ModuleType] = [cookies, changes, endings, responses, encounters, outages]
+SECTIONS: list[ModuleType] = [cookies, changes, endings, responses, encounters, outages, sockets]
 
 
 def behaviours(section: ModuleType) -> dict[str, Behaviour]:

@@ -15,12 +15,15 @@ and the query, and answers with its result as JSON.
 | /break                    | puts "begun" under "stream", sends "a", writes "broken" there, and raises RuntimeError   |
 | /endless                  | writes "going" under "endless" after the first chunk, and sends chunks until nobody reads|
 | /file                     | puts True under "file", and sends ``common.FILE`` as the framework sends files           |
-| /headers?key=             | reads the key; answers with Vary: Accept, Cache-Control: public, max-age=60              |
+| /headers?key=             | reads the key; answers with Cache-Control: public, max-age=60, and two lines of Vary,    |
+|                           | Accept and Accept-Language: one, where the framework can have no two                     |
 | /headers-set?key=&value=  | the same, and writes the key                                                             |
 | /gate?name=&key=&value=   | reads the session, waits at ``common.Gate(name)``, and writes the key; without           |
 |                           | a key it calls destroy()                                                                 |
 | /thread?key=&value=       | writes the key in a synchronous handler, in the framework's own pool of threads          |
 | /clear-slot               | sets the framework's slot for the session to None, where there is such a slot            |
+| /socket?begin=            | a WebSocket: writes True under "begun" if asked to, before the handshake is answered;    |
+|                           | then answers each message with ``common.converse``, and closes at "bye"                  |
 
 A module here has ``make(sessions, lazy)``, which returns the application for one manager (``lazy`` is None where the
 integration's default is right), and ``app``, all of them together (``common.asgi_app``, ``common.wsgi_app``): the

@@ -13,7 +13,7 @@ from aiohttp.web_urldispatcher import AbstractRuleMatching, MatchedSubAppResourc
 import holdfast.aiohttp
 from holdfast import Sessions
 from holdfast.aiohttp import KEY, load, session
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, each, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, converse, each, folder
 
 
 def verb(name: str) -> Any:
@@ -80,7 +80,9 @@ async def headers(request: web.Request) -> web.Response:
     session(request).get(request.query["key"])
     if "value" in request.query:
         session(request)[request.query["key"]] = request.query["value"]
-    return web.Response(text="ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = web.Response(text="ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.add("Vary", "Accept-Language")
+    return response
 
 
 async def gate(request: web.Request) -> web.Response:
@@ -103,6 +105,18 @@ async def clear_slot(request: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
+async def talk(request: web.Request) -> web.WebSocketResponse:
+    found, socket = await load(request), web.WebSocketResponse()
+    if "begin" in request.query:
+        found["begun"] = True
+    await socket.prepare(request)
+    async for message in socket:
+        if message.data == "bye":
+            break
+        await socket.send_str(await converse(found, message.data))
+    return socket
+
+
 ROUTES = {
     **{name: verb(name) for name in VERBS},
     "untouched": untouched,
@@ -119,6 +133,7 @@ ROUTES = {
     "gate": gate,
     "thread": thread,
     "clear-slot": clear_slot,
+    "socket": talk,
 }
 
 

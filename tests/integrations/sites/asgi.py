@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import holdfast.asgi
 from holdfast import Session, Sessions
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 class Exchange:
@@ -20,9 +20,7 @@ class Exchange:
         self.query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
 
     async def session(self) -> Session:
-        session: Session = self.scope["session"]
-        await session._backing.load_async(session)
-        return session
+        return await holdfast.asgi.load(self.scope)
 
     async def head(self, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
         lines = [(b"content-type", b"text/plain; charset=utf-8"), *headers]
@@ -103,7 +101,8 @@ async def headers(page: Exchange) -> None:
     session.get(page.query["key"])
     if "value" in page.query:
         session[page.query["key"]] = page.query["value"]
-    await page.page(b"ok", 200, (b"vary", b"Accept"), (b"cache-control", b"public, max-age=60"))
+    vary = (b"vary", b"Accept"), (b"vary", b"Accept-Language")
+    await page.page(b"ok", 200, *vary, (b"cache-control", b"public, max-age=60"))
 
 
 async def gate(page: Exchange) -> None:
@@ -127,6 +126,19 @@ async def clear_slot(page: Exchange) -> None:
     await page.session()
     page.scope["session"] = None
     await page.page()
+
+
+async def talk(scope: Any, receive: Any, send: Any) -> None:
+    session = await holdfast.asgi.load(scope)
+    if b"begin" in scope["query_string"]:
+        session["begun"] = True
+    while (message := await receive())["type"] != "websocket.disconnect":
+        if message["type"] == "websocket.connect":
+            await send({"type": "websocket.accept"})
+        elif message["text"] == "bye":
+            await send({"type": "websocket.close"})
+        else:
+            await send({"type": "websocket.send", "text": await converse(session, message["text"])})
 
 
 ROUTES = {
@@ -154,6 +166,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive())["type"] != "lifespan.shutdown":
             await send({"type": message["type"] + ".complete"})
         await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["type"] == "websocket":
+        await talk(scope, receive, send)
         return
     handle = ROUTES.get(scope["path"].rpartition("/")[2])
     page = Exchange(scope, send)

@@ -73,6 +73,7 @@ def headers() -> str:
     if "value" in request.query:
         request.session[request.query.key] = request.query.value
     response.set_header("Vary", "Accept")
+    response.add_header("Vary", "Accept-Language")
     response.set_header("Cache-Control", "public, max-age=60")
     return "ok"
 

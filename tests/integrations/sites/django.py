@@ -71,7 +71,7 @@ def headers(request: HttpRequest) -> HttpResponse:
     request.session.get(key)
     if "value" in request.GET:
         request.session[key] = request.GET["value"]
-    return HttpResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    return HttpResponse("ok", headers={"Vary": "Accept, Accept-Language", "Cache-Control": "public, max-age=60"})
 
 
 def gate(request: HttpRequest) -> HttpResponse:

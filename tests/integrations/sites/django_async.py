@@ -78,7 +78,7 @@ async def headers(request: HttpRequest) -> HttpResponse:
     await request.session.aget(key)
     if "value" in request.GET:
         await request.session.aset(key, request.GET["value"])
-    return HttpResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    return HttpResponse("ok", headers={"Vary": "Accept, Accept-Language", "Cache-Control": "public, max-age=60"})
 
 
 async def gate(request: HttpRequest) -> HttpResponse:

@@ -81,6 +81,7 @@ def headers(req: Any, resp: Any) -> None:
     if "value" in req.params:
         req.context.session[req.params["key"]] = req.params["value"]
     resp.set_headers({"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    resp.append_header("Vary", "Accept-Language")
     resp.text = "ok"
 
 

@@ -11,7 +11,7 @@ import falcon.asgi
 import holdfast.falcon
 from holdfast import Sessions
 from holdfast.falcon import load
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 def verb(name: str) -> Any:
@@ -87,6 +87,7 @@ async def headers(req: Any, resp: Any) -> None:
     if "value" in req.params:
         session[req.params["key"]] = req.params["value"]
     resp.set_headers({"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    resp.append_header("Vary", "Accept-Language")
     resp.text = "ok"
 
 
@@ -139,11 +140,21 @@ class Resource:
         self.on_get = self.on_head = respond
 
 
+class Socket:
+    """The WebSocket."""
+
+    async def on_websocket(self, req: Any, ws: falcon.asgi.WebSocket, variant: str = "") -> None:
+        await ws.accept()
+        while (message := await ws.receive_text()) != "bye":
+            await ws.send_text(await converse(await load(req), message))
+
+
 def make(sessions: Sessions, lazy: bool | None) -> Any:
     """Return the application with these sessions."""
     app = falcon.asgi.App(middleware=[holdfast.falcon.SessionMiddleware(sessions, lazy=lazy)])
     app.req_options.auto_parse_qs_csv = False
     app.req_options.keep_blank_qs_values = True
+    app.add_route("/socket", Socket())
     for path, handle in ROUTES.items():
         app.add_route(f"/{path}", Resource(handle))
         app.add_route(f"/{{variant}}/{path}", Resource(handle))  # Falcon does not take root_path off the path.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 
 import holdfast.fastapi
 from holdfast import Session, Sessions
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 CurrentSession = Annotated[Session, Depends(holdfast.fastapi.session)]
 
@@ -82,7 +82,9 @@ def headers(session: CurrentSession, key: str, value: str | None = None) -> Plai
     session.get(key)
     if value is not None:
         session[key] = value
-    return PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.append("Vary", "Accept-Language")
+    return response
 
 
 def gate(session: CurrentSession, name: str, key: str | None = None, value: str = "") -> PlainTextResponse:
@@ -103,6 +105,17 @@ def thread(session: CurrentSession, key: str, value: str) -> PlainTextResponse:
 def clear_slot(request: Request, session: CurrentSession) -> PlainTextResponse:
     request.scope["session"] = None
     return PlainTextResponse("ok")
+
+
+async def talk(socket: WebSocket, session: CurrentSession) -> None:
+    if "begin" in socket.query_params:
+        session["begun"] = True
+    await socket.accept()
+    async for message in socket.iter_text():
+        if message == "bye":
+            await socket.close()
+            break
+        await socket.send_text(await converse(session, message))
 
 
 ROUTES = {
@@ -128,6 +141,7 @@ def make(sessions: Sessions, lazy: bool | None) -> FastAPI:
     """Return the application with these sessions."""
     app = FastAPI()
     app.add_middleware(holdfast.fastapi.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
+    app.websocket("/socket")(talk)
     for path, handle in ROUTES.items():
         app.api_route(f"/{path}", methods=["GET", "HEAD", "POST"], response_model=None)(handle)
     return app

@@ -78,7 +78,7 @@ def headers() -> Any:
     session.get(request.args["key"])
     if "value" in request.args:
         session[request.args["key"]] = request.args["value"]
-    return "ok", {"Vary": "Accept", "Cache-Control": "public, max-age=60"}
+    return "ok", {"Vary": ["Accept", "Accept-Language"], "Cache-Control": "public, max-age=60"}
 
 
 def gate() -> Any:

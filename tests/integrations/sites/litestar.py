@@ -6,12 +6,12 @@ import asyncio
 import json
 from typing import Any
 
-from litestar import Litestar, Request, Response, get, route
+from litestar import Litestar, Request, Response, WebSocket, get, route, websocket
 from litestar.response import File, Redirect, Stream
 
 from holdfast import Sessions
 from holdfast.litestar import CurrentSession, SessionPlugin, load
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 def verb(name: str) -> Any:
@@ -92,7 +92,7 @@ async def headers(session: CurrentSession, key: str, value: str | None = None) -
     session.get(key)
     if value is not None:
         session[key] = value
-    return Response("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    return Response("ok", headers={"Vary": "Accept, Accept-Language", "Cache-Control": "public, max-age=60"})
 
 
 @get("/gate")
@@ -119,7 +119,33 @@ async def clear_slot(request: Request[Any, Any, Any]) -> str:
     return "ok"
 
 
-HANDLERS = [untouched, redirect, status, fail, save_and_fail, stream, endless, file, headers, gate, thread, clear_slot]
+@websocket("/socket")
+async def talk(socket: WebSocket[Any, Any, Any], session: CurrentSession) -> None:
+    if "begin" in socket.query_params:
+        session["begun"] = True
+    await socket.accept()
+    async for message in socket.iter_data():
+        if message == "bye":
+            await socket.close()
+            break
+        await socket.send_text(await converse(session, message))
+
+
+HANDLERS = [
+    untouched,
+    redirect,
+    status,
+    fail,
+    save_and_fail,
+    stream,
+    endless,
+    file,
+    headers,
+    gate,
+    thread,
+    clear_slot,
+    talk,
+]
 
 
 def make(sessions: Sessions, lazy: bool | None) -> Litestar:

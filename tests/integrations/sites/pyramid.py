@@ -77,7 +77,9 @@ def headers(request: Any) -> Response:
     request.session.get(request.GET["key"])
     if "value" in request.GET:
         request.session[request.GET["key"]] = request.GET["value"]
-    return Response("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = Response("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.add("Vary", "Accept-Language")
+    return response
 
 
 def gate(request: Any) -> Response:

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 import quart
-from quart import Quart, Response, jsonify, request
+from quart import Quart, Response, jsonify, request, websocket
 
 import holdfast.quart
 from holdfast import Sessions
 from holdfast.quart import load, session
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 def verb(name: str) -> Any:
@@ -83,7 +83,7 @@ async def headers() -> Any:
     session.get(request.args["key"])
     if "value" in request.args:
         session[request.args["key"]] = request.args["value"]
-    return "ok", {"Vary": "Accept", "Cache-Control": "public, max-age=60"}
+    return "ok", {"Vary": ["Accept", "Accept-Language"], "Cache-Control": "public, max-age=60"}
 
 
 async def gate() -> Any:
@@ -99,6 +99,15 @@ async def gate() -> Any:
 def thread() -> Any:
     session[request.args["key"]] = request.args["value"]
     return "ok"
+
+
+async def talk() -> None:
+    session = await load()
+    if "begin" in websocket.args:
+        session["begun"] = True
+    await websocket.accept()
+    while (message := await websocket.receive()) != "bye":
+        await websocket.send(await converse(session, message))
 
 
 ROUTES = {
@@ -125,6 +134,7 @@ def make(sessions: Sessions, lazy: bool | None) -> Quart:
     holdfast.quart.init_app(app, sessions, lazy=bool(lazy))
     for path, handle in ROUTES.items():
         app.add_url_rule(f"/{path}", path, handle)
+    app.add_websocket("/socket", "socket", talk)
     return app
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import sanic
-from sanic import HTTPResponse, Request, Sanic
+from sanic import HTTPResponse, Request, Sanic, Websocket
 
 import holdfast.sanic
 from holdfast import CookieOptions, Sessions
 from holdfast.sanic import load, session
-from tests.integrations.common import CHUNK, FILE, VARIANTS, VERBS, Gate, folder, sessions_of, the_variant
+from tests.integrations.common import CHUNK, FILE, VARIANTS, VERBS, Gate, converse, folder, sessions_of, the_variant
 
 
 def query_of(request: Request) -> dict[str, str]:
@@ -81,7 +81,9 @@ async def headers(request: Request) -> HTTPResponse:
     session(request).get(query_of(request)["key"])
     if "value" in query_of(request):
         session(request)[query_of(request)["key"]] = query_of(request)["value"]
-    return sanic.text("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = sanic.text("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.add("Vary", "Accept-Language")
+    return response
 
 
 async def gate(request: Request) -> HTTPResponse:
@@ -102,6 +104,14 @@ async def thread(request: Request) -> HTTPResponse:
 async def clear_slot(request: Request) -> HTTPResponse:
     request.ctx.session = None
     return sanic.text("ok")
+
+
+async def talk(request: Request, socket: Websocket) -> None:
+    found = await load(request)
+    async for message in socket:
+        if message == "bye":
+            break
+        await socket.send(await converse(found, message))
 
 
 ROUTES = {
@@ -130,6 +140,7 @@ def make(sessions: Sessions, lazy: bool | None) -> Sanic[Any, Any]:
     holdfast.sanic.init_app(app, sessions, lazy=bool(lazy))
     for path, handle in ROUTES.items():
         app.add_route(handle, f"/{path}", ["GET", "HEAD"], name=path)
+    app.add_websocket_route(talk, "/socket")
     return app
 
 

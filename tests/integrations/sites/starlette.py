@@ -9,11 +9,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 import holdfast.starlette
 from holdfast import Session, Sessions
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 load = holdfast.starlette.load
 
@@ -91,7 +92,9 @@ async def headers(request: Request) -> PlainTextResponse:
     session.get(query["key"])
     if "value" in query:
         session[query["key"]] = query["value"]
-    return PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response = PlainTextResponse("ok", headers={"Vary": "Accept", "Cache-Control": "public, max-age=60"})
+    response.headers.append("Vary", "Accept-Language")
+    return response
 
 
 async def gate(request: Request) -> PlainTextResponse:
@@ -116,6 +119,18 @@ async def clear_slot(request: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
+async def talk(socket: WebSocket) -> None:
+    session = await load(socket)
+    if "begin" in socket.query_params:
+        session["begun"] = True
+    await socket.accept()
+    async for message in socket.iter_text():
+        if message == "bye":
+            await socket.close()
+            break
+        await socket.send_text(await converse(session, message))
+
+
 ROUTES = {
     **{name: verb(name) for name in VERBS},
     "untouched": untouched,
@@ -138,7 +153,8 @@ ROUTES = {
 def make(sessions: Sessions, lazy: bool | None) -> Starlette:
     """Return the application with these sessions."""
     middleware = Middleware(holdfast.starlette.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
-    return Starlette(routes=[Route(f"/{path}", handle) for path, handle in ROUTES.items()], middleware=[middleware])
+    routes = [WebSocketRoute("/socket", talk), *(Route(f"/{path}", handle) for path, handle in ROUTES.items())]
+    return Starlette(routes=routes, middleware=[middleware])
 
 
 app = asgi_app(make)

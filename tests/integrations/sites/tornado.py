@@ -10,10 +10,11 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.routing import PathMatches, Rule, RuleRouter
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
+from tornado.websocket import WebSocketHandler
 
 from holdfast import Sessions
 from holdfast.tornado import SessionMixin
-from tests.integrations.common import CHUNK, FILE, VERBS, Gate, each, folder
+from tests.integrations.common import CHUNK, FILE, VERBS, Gate, converse, each, folder
 
 
 class Page(SessionMixin, RequestHandler):
@@ -116,6 +117,7 @@ class Headers(Page):
         if "value" in self.query:
             session[self.query["key"]] = self.query["value"]
         self.set_header("Vary", "Accept")
+        self.add_header("Vary", "Accept-Language")
         self.set_header("Cache-Control", "public, max-age=60")
         self.write("ok")
 
@@ -143,6 +145,11 @@ class ClearSlot(Page):
         self.session = None
 
 
+class Socket(SessionMixin, WebSocketHandler):
+    async def on_message(self, message: str | bytes) -> None:
+        await self.write_message(await converse(self.session, str(message)))
+
+
 ROUTES = {
     **{name: verb(name) for name in VERBS},
     "untouched": Untouched,
@@ -158,6 +165,7 @@ ROUTES = {
     "gate": Held,
     "thread": Thread,
     "clear-slot": ClearSlot,
+    "socket": Socket,
 }
 
 

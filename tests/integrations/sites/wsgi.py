@@ -79,7 +79,8 @@ def file(environ: Any, query: dict[str, str], session: Session, start_response: 
 
 def headers(environ: Any, query: dict[str, str], session: Session, start_response: Any) -> Any:
     session.get(query["key"])
-    answer = page(start_response, "200 OK", ("Vary", "Accept"), ("Cache-Control", "public, max-age=60"))
+    lines = ("Vary", "Accept"), ("Vary", "Accept-Language"), ("Cache-Control", "public, max-age=60")
+    answer = page(start_response, "200 OK", *lines)
     if "value" in query:
         session[query["key"]] = query["value"]
     return answer
