@@ -74,8 +74,8 @@ class Happening(Enum):
     )
     ROTATED = (
         "rotated", DEBUG, False,
-        "The session has got a new id by `regenerate()`, `login()` or `reauthenticated()`. The line is about the old"
-        " one, and names the alias of the new one.",
+        "The session has got a new id by `regenerate()`, `login()` or `reauthenticated()`, or because its `Lifetime` says"
+        " so (`renew_every`). The line is about the old one, and names the alias of the new one.",
         "",
     )
     LOGGED_IN = (
@@ -119,8 +119,9 @@ class Happening(Enum):
     )
     REPLAYED = (
         "replayed", WARNING, True,
-        "A request has brought an id after its time of grace (`regenerate(grace=...)`). It got no session.",
-        "The token may be a stolen one: consider `revoke_user`.",
+        "A request has brought an id after its time of grace (`regenerate(grace=...)`, `renew_every`). It got no session.",
+        "The token may be a stolen one, or the browser has missed the answer with the new one. If it is often the same"
+        " user: consider `revoke_user`.",
     )
     AMBIGUOUS = (
         "ambiguous_cookies", WARNING, True,
