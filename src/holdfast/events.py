@@ -74,8 +74,8 @@ class Happening(Enum):
     )
     ROTATED = (
         "rotated", DEBUG, False,
-        "The session has got a new id by `regenerate()`, `login()` or `reauthenticated()`, or because its `Lifetime` says"
-        " so (`renew_every`). The line is about the old one, and names the alias of the new one.",
+        "The session has got a new id by `regenerate()`, `login()` or `reauthenticated()`, or because its `Lifetime`"
+        " says so (`renew_every`). The line is about the old one, and names the alias of the new one.",
         "",
     )
     LOGGED_IN = (
@@ -119,7 +119,8 @@ class Happening(Enum):
     )
     REPLAYED = (
         "replayed", WARNING, True,
-        "A request has brought an id after its time of grace (`regenerate(grace=...)`, `renew_every`). It got no session.",
+        "A request has brought an id after its time of grace (`regenerate(grace=...)`, `renew_every`). It got no"
+        " session.",
         "The token may be a stolen one, or the browser has missed the answer with the new one. If it is often the same"
         " user: consider `revoke_user`.",
     )
