@@ -1,0 +1,67 @@
+"""Sessions move from every kind of store, and to every kind, with nothing lost and nothing changed"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast import Sessions
+from holdfast.migration import migrate
+from holdfast.stores import from_url
+from tests.migration.sessions import SECRET, assert_equal, close, fill, records, records_of
+from tests.stress.stores import SITES, close_store, open_store
+from tests.waiting import PATIENCE
+
+NUMBER = 200
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Any:
+    import time
+
+    return from_url(f"sqlite:///{tmp_path}/other.db", time.time)
+
+
+async def _users(store: Any) -> dict[str, list[str]]:
+    """Return whose sessions there are, as the index has it."""
+    site = Sessions(secret=SECRET, store=store)
+    users = [f"user-{number}" for number in range(10)]
+    return {user: sorted(handle._sid for handle in await site.of_user(user)) for user in users}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SITES if kind not in ("memory", "redis-cluster")])
+async def test_sessions_of_all_sorts_move_to_it_and_from_it(kind: str, sqlite: Any, tmp_path: Path) -> None:
+    """Byte for byte, with their ends and their users; and a second pass finds nothing to do."""
+    await fill(sqlite, NUMBER)
+    before = await records(sqlite)
+    assert len(before) > NUMBER
+    users = await _users(sqlite)
+    assert all(users[f"user-{number}"] for number in range(10))
+    with ExitStack() as ending:
+        site = ending.enter_context(SITES[kind]())
+        store = open_store(kind, site.url, PATIENCE)
+        there = await migrate(sqlite, store, tmp_path / "there")
+        assert there.good
+        assert there.copied == there.found == len(before)
+        assert there.matching == len(before)
+        moved = await (records_of(store, before) if kind == "memcached" else records(store))
+        assert_equal(before, moved)
+        assert await _users(store) == users
+        again = await migrate(sqlite, store, tmp_path / "there")
+        assert (again.present, again.copied, again.updated, again.matching) == (len(before), 0, 0, len(before))
+
+        if kind != "memcached":
+            import time
+
+            back = from_url(f"sqlite:///{tmp_path}/back.db", time.time)
+            report = await migrate(store, back, tmp_path / "back")
+            assert report.good
+            assert report.copied == len(before)
+            assert_equal(moved, await records(back))
+            assert await _users(back) == users
+            await close(back)
+        await close_store(store.asynchronous() if hasattr(store, "asynchronous") else store)
+    await close(sqlite)
