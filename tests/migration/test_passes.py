@@ -138,7 +138,7 @@ async def test_ends_follow_the_source_unless_the_target_was_used(two: Two) -> No
     two.source.touch("used", 700)
     two.target.touch("used", 800)
     report = await two.go()
-    assert (report.renewed, report.present) == (2, 1)
+    assert (report.renewed, report.present, report.matching, report.used) == (2, 1, 2, 1)
     ends = {sid: record.expires_at - two.clock() for sid, record in (await records(two.target)).items()}
     assert ends == {"longer": 900, "shorter": 300, "used": 800}
 

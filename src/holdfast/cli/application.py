@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast import __version__
-from holdfast.cli import demo, secret
+from holdfast.cli import demo, migrate, secret
 
 __all__ = ["application"]
 
@@ -38,3 +38,4 @@ def holdfast(
 
 application.command("demo")(demo.demo)
 application.command("secret")(secret.secret)
+application.command("migrate")(migrate.migrate)

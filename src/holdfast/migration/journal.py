@@ -43,7 +43,7 @@ class Entry(NamedTuple):
     ends: float
     #: The number of the run that saw it in the source last.
     seen: int
-    #: The number of the run that wrote it to the target last.
+    #: The number of the run that wrote it to the target last; 0 if it has been used there before.
     written: int
     state: State = State.OURS
 

@@ -275,7 +275,8 @@ class _Pass:
         """Bring the target up to date with ``item``. Return what is known of it then; None if it could not be moved."""
         try:
             if not item.record.payload:
-                raise SessionError("there is nothing in the record, or nothing that a codec of the source can read")
+                unread = "there is nothing in the record, or nothing that a codec of the source can read"
+                raise SessionError(getattr(item.record.payload, "reason", unread))
             return await self._moved(item)
         except MigrationError:
             raise
@@ -303,24 +304,26 @@ class _Pass:
         if there.payload == record.payload:
             return await self._renew(item, there, copy)
         if entry is not None and _digest(there.payload) in (entry.copied, entry.intended):
-            # Whoever has only looked at it there has made it live longer.
-            life = max(ttl, there.expires_at - now)
+            used = not _is_same_end(there.expires_at, entry.ends, now)
+            # Whoever has looked at it in the target has given it a life of its own.
+            life = max(ttl, there.expires_at - now) if used else ttl
             if await self._exchange(sid, record.payload, life, there.payload):
                 report.updated += 1
-                return copy
+                return copy._replace(written=0) if used else copy
         report.kept += 1
         return copy._replace(copied=None, state=State.THEIRS)
 
     async def _renew(self, item: _Item, there: Record, copy: Entry) -> Entry:
         """Give what is in the target already the end that it has in the source, unless it was used in the target."""
-        end, entry = item.record.expires_at, item.entry
-        untouched = entry is not None and _is_same_end(there.expires_at, entry.ends, self.clock())
-        if not _is_same_end(there.expires_at, end, self.clock()) and (there.expires_at < end or untouched):
-            await self._ask("touch", item.sid, end - self.clock())
+        end, entry, now = item.record.expires_at, item.entry, self.clock()
+        same = _is_same_end(there.expires_at, end, now)
+        untouched = entry is not None and _is_same_end(there.expires_at, entry.ends, now)
+        if not same and (there.expires_at < end or untouched):
+            await self._ask("touch", item.sid, end - now)
             self.report.renewed += 1
-        else:
-            self.report.present += 1
-        return copy
+            return copy
+        self.report.present += 1
+        return copy if same else copy._replace(written=0)
 
     # What the source has no more --------------------------------------------------------------------------------------
 
