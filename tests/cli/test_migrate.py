@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.cli import main
 from holdfast.cli.migrate import _names, _shown
 from holdfast.stores import from_url
-from tests.migration.sessions import assert_equal, close, fill, records
+from tests.migration.sessions import SECRET, assert_equal, close, fill, records
 from tests.stores import redis_servers
 from tests.waiting import wait_for
 
@@ -35,10 +38,17 @@ def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Return the exit code, and what was written to stdout and stderr."""
-    process = start(folder, *arguments, **environment)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+    """Run the command in this process. Return the exit code, and what was written to stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr("sys.path", [*sys.path])
+        patch.setattr("sys.argv", ["holdfast", "migrate", *arguments])
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return int(ended.value.code or 0), out.getvalue(), err.getvalue()
 
 
 def filled(url: str, number: int) -> Any:
@@ -99,14 +109,14 @@ def test_what_cannot_be_moved_is_told_by_the_exit_code(tmp_path: Path) -> None:
 
 def test_the_sessions_of_a_site_are_found_by_name(tmp_path: Path) -> None:
     """For those with hashed ids and codecs; the module is in the folder where the command is started."""
-    (tmp_path / "shop.py").write_text(
+    (tmp_path / "migrating_shop.py").write_text(
         "from holdfast import Sessions\n"
-        f"secret = {'s' * 40!r}\n"
+        f"secret = {SECRET!r}\n"
         "old = Sessions(secret=secret, store='sqlite:///a.db')\n"
         "new = Sessions(secret=secret, store='sqlite:///b.db', hash_ids=True)\n"
     )
     filled(f"sqlite:///{tmp_path}/a.db", 20).close()
-    code, out, err = run(tmp_path, "--from", "shop:old", "--to", "shop:new", "--json")
+    code, out, err = run(tmp_path, "--from", "migrating_shop:old", "--to", "migrating_shop:new", "--json")
     assert code == 0, err
     (found,) = kept(f"sqlite:///{tmp_path}/b.db")
     assert len(found) == json.loads(out)["copied"] > 20
@@ -187,9 +197,9 @@ def test_killed_half_way_and_started_again_it_completes(redis: Any, tmp_path: Pa
 def test_a_server_that_is_killed_half_way_is_waited_for(redis: Any, tmp_path: Path) -> None:
     """And goes on where it was, when it is back."""
     source, target = f"sqlite:///{tmp_path}/a.db", f"redis://127.0.0.1:{redis.port}"
-    filled(source, 2000).close()
+    filled(source, 1000).close()
     process = start(tmp_path, "--from", source, "--to", target)
-    wait_for(lambda: len(redis.all_keys()) >= 700)
+    wait_for(lambda: len(redis.all_keys()) >= 400)
     redis.kill()
     assert process.stderr is not None
     told = [process.stderr.readline() for _ in range(4)]

@@ -44,13 +44,14 @@ async def fill(given: Any, number: int, first: int = 0) -> None:
         hash_ids=False,
     )
     store = under_asyncio(site.store)
+    users = max(10, number // 20)
 
     async def one(position: int) -> None:
         sessions = site if position % 2 else long
         session = sessions.blank(RequestFacts)
         session.update(DATA[position % len(DATA)], position=position)
         if position % 3 == 0:
-            session.login(f"user-{position % 10}", keep=True)
+            session.login(f"user-{position % users}", keep=True)
         if position % 11 == 0:
             session.index("tenant", position % 4)
         await answer(sessions.commit_async(session))

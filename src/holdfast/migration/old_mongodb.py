@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -22,12 +21,13 @@ class _Collection:
         self._client: pymongo.MongoClient[Any] = pymongo.MongoClient(url, serverSelectionTimeoutMS=2000)
         self._collection = self._client.get_default_database("flask_session")[name]
         self._prefix = prefix
-        self._filter = {"id": {"$regex": f"^{re.escape(prefix)}"}}
 
     def pages(self) -> Iterator[list[tuple[str, Record]]]:
         page = []
-        for document in self._collection.find(self._filter, batch_size=PAGE_SIZE):
-            page.append((document["id"][len(self._prefix) :], _record(document)))
+        for document in self._collection.find(batch_size=PAGE_SIZE):
+            key = document.get("id")
+            if isinstance(key, str) and key.startswith(self._prefix):
+                page.append((key[len(self._prefix) :], _record(document)))
             if len(page) == PAGE_SIZE:
                 yield page
                 page = []
@@ -38,7 +38,7 @@ class _Collection:
         return None if document is None else _record(document)
 
     def count(self) -> int:
-        return int(self._collection.estimated_document_count())
+        return int(self._collection.count_documents({}))
 
     def close(self) -> None:
         self._client.close()
