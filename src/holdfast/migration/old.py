@@ -141,7 +141,7 @@ _PICKLED = "it is a pickle, which is not read: whoever writes to the old store c
 
 
 def read_flask_session(content: bytes) -> tuple[dict[str, JSON], dict[str, JSON]]:
-    """Read what Flask-Session 0.6 and later writes: msgpack, or JSON."""
+    """Read what Flask-Session 0.7 and later writes: msgpack, or JSON."""
     if content[:1] == b"\x80" and len(content) > 1:
         raise ValueError(_PICKLED)
     try:
