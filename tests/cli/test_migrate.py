@@ -190,7 +190,7 @@ def test_killed_half_way_and_started_again_it_completes(redis: Any, tmp_path: Pa
     found = kept(source, target)
     assert_equal(*found)
     assert report["matching"] == len(found[0])
-    assert report["present"] >= 1200 - 2
+    assert report["present"] > 1000  # Some of the keys were those of the index.
     assert report["kept"] == report["ended"] == 0
 
 

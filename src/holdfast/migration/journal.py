@@ -64,9 +64,9 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str], between: str, *, dry: bool = False) -> None:
         self._path = Path(path)
-        if not dry:
-            self._path.touch(mode=0o600)
         try:
+            if not dry:
+                self._path.touch(mode=0o600)
             self._connection = self._open(dry)
             self._connection.executescript(_TABLES)
             of = self.fact("between") or between
@@ -75,7 +75,7 @@ class Journal:
             self.since = int(self.fact("since") or self.number)
             if of == between:
                 self.note(between=between, number=str(self.number), since=str(self.since))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise MigrationError(
                 f"the journal {self._path} cannot be used: {error}. Another migration may be running with it; "
                 "else name another file with --journal"
