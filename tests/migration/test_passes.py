@@ -322,6 +322,43 @@ async def test_answers_that_were_lost_do_no_harm(two: Two) -> None:
     assert_equal(await records(two.source), await records(two.target))
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_session_that_changes_each_time_a_run_is_killed_is_still_ours(two: Two, first: bool) -> None:
+    """Whatever the target has got, and whenever the run ended after that, the next one recognises it."""
+
+    class Killed(BaseException):
+        """Ends a run without a chance to note anything."""
+
+    def payload(number: int) -> bytes:
+        return b'{"cookie":{},"n":%d}' % number
+
+    two.source.create("sid", payload(0), 600)
+    if not first:
+        await two.go()
+    verbs = {verb: getattr(two.target, verb) for verb in ("create", "replace")}
+
+    def killed(verb: str, after: bool) -> Any:
+        def call(*arguments: Any) -> Any:
+            if after:
+                verbs[verb](*arguments)
+            raise Killed
+
+        return call
+
+    for number, after in enumerate((True, False, False, True, False)):
+        two.source.replace("sid", payload(number + 1), 600, payload(number))
+        for verb in verbs:
+            setattr(two.target, verb, killed(verb, after))
+        with pytest.raises(Killed):
+            await two.go()
+    for verb, works in verbs.items():
+        setattr(two.target, verb, works)
+    two.source.replace("sid", payload(6), 600, payload(5))
+    report = await two.go()
+    assert (report.kept, report.ended, report.matching) == (0, 0, 1)
+    assert two.target.load("sid").payload == payload(6)
+
+
 async def test_a_journal_serves_one_migration_at_a_time(two: Two) -> None:
     """A second process, and one between other stores, are refused."""
     two.source.create("sid", A, 600)

@@ -214,7 +214,11 @@ class _Pass:
         items = [item for item in items if item.entry is None or item.entry.seen < self.journal.number]
         self.report.found += len(items)
         due = [item for item in items if not self._is_settled(item)]
-        self.journal.put((item.sid, self._about(item, item in due)) for item in items)
+        due = await _together(self._certain(item) for item in due)
+        number, waiting = self.journal.number, {item.sid for item in due}
+        settled = [item for item in items if item.sid not in waiting]
+        self.journal.put((item.sid, item.entry._replace(seen=number)) for item in settled if item.entry is not None)
+        self.journal.put((item.sid, self._intent(item)) for item in due)
         await self._enter(due)
         outcomes = await _together(self._move(item) for item in due)
         self.journal.put((item.sid, entry) for item, entry in zip(due, outcomes, strict=True) if entry is not None)
@@ -228,12 +232,22 @@ class _Pass:
         setattr(self.report, name, getattr(self.report, name) + 1)
         return True
 
-    def _about(self, item: _Item, due: bool) -> Entry:
-        """Return what is to be known of ``item`` before anything is done."""
+    async def _certain(self, item: _Item) -> _Item:
+        """Find out whether the target has what was about to be written when a run ended, if that is about to change."""
+        entry = item.entry
+        if entry is None or entry.intended in (entry.copied, item.digest):
+            return item
+        there: Record | None = await self._ask("load", item.sid)
+        if there is None or _digest(there.payload) != entry.intended:
+            return item
+        return item._replace(entry=entry._replace(copied=entry.intended))
+
+    def _intent(self, item: _Item) -> Entry:
+        """Return what is to be known of ``item`` before anything is written."""
         number = self.journal.number
         if item.entry is None:
             return Entry(None, item.digest, item.record.expires_at, number, number)
-        return item.entry._replace(seen=number, intended=item.digest if due else item.entry.intended)
+        return item.entry._replace(seen=number, intended=item.digest)
 
     async def _enter(self, items: list[_Item]) -> None:
         """Enter what is about to be written in the target's index."""
@@ -242,7 +256,7 @@ class _Pass:
         for item in items:
             contents = decode(item.record.payload)
             if contents is None:
-                self.report.opaque += 1
+                self.report.opaque += bool(item.record.payload)
                 continue
             keys = keys_of(contents.system)
             if keys and self._room is not None and self._looks_hashed(item.sid):
