@@ -216,7 +216,7 @@ class MongoStub:
                 return {"n": 1, "nModified": 1}
             if not update.get("upsert"):
                 return {"n": 0}
-            new = changed({"_id": update["q"]["_id"]}, update["u"], self.clock(), inserted=True)
+            new = changed({"_id": update["q"].get("_id", bson.ObjectId())}, update["u"], self.clock(), inserted=True)
             self._insert(name, new)
             upserted.append({"index": 0, "_id": new["_id"]})
             return {"n": 1}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast import __version__
-from holdfast.cli import check, decode, demo, ls, prune, revoke, secret, show, stats, watch
+from holdfast.cli import check, decode, demo, ls, migrate, prune, revoke, secret, show, stats, watch
 
 __all__ = ["application"]
 
@@ -54,5 +54,6 @@ application.command("decode", rich_help_panel=_LOOK)(decode.decode)
 application.command("revoke", rich_help_panel=_END)(revoke.revoke)
 application.command("prune", rich_help_panel=_END)(prune.prune)
 application.command("check", rich_help_panel=_SET_UP)(check.check)
+application.command("migrate", rich_help_panel=_SET_UP)(migrate.migrate)
 application.command("secret", rich_help_panel=_SET_UP)(secret.secret)
 application.command("demo", rich_help_panel=_SET_UP)(demo.demo)
