@@ -165,7 +165,9 @@ class AsgiAdoption(_Adoption):
 
         async def send_on(message: Any) -> None:
             if message["type"] == "http.response.start":
-                lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
+                lines = [
+                    (name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())
+                ]
                 found = self._with(adopted, lines)
                 headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in found]
                 message = {**message, "headers": headers}

@@ -23,8 +23,7 @@ import msgspec
 from holdfast.adoption import new_id
 from holdfast.errors import InvalidOption, MissingExtra, UnserialisableValue
 from holdfast.migration.errors import MigrationError
-from holdfast.record import JSON, Contents, encode
-from holdfast.session import CREATED
+from holdfast.record import CREATED, JSON, Contents, encode
 from holdfast.stores import url as urls
 from holdfast.stores.base import Record
 
