@@ -25,14 +25,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from secrets import token_bytes, token_hex
-from typing import Any, NamedTuple, TypeVar
+from secrets import token_hex
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from holdfast.border import Border
 from holdfast.coded import StoredId
 from holdfast.dual import run_async
 from holdfast.errors import SessionError
-from holdfast.events import Events
 from holdfast.index import Index, keys_of
 from holdfast.manager import Sessions
 from holdfast.migration.errors import MigrationError
@@ -129,6 +128,18 @@ def _check(source: Side, target: Side) -> None:
         )
 
 
+class _Through(Border):
+    """Lets the errors of a store through, for a side of the migration deals with them, and tells of them once."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        pass
+
+    def fail(self, error: Exception) -> NoReturn:
+        raise error
+
+
 class _Item(NamedTuple):
     """A session on its way."""
 
@@ -157,8 +168,7 @@ class _Pass:
         #: The room beside the target's sessions, if there is one and it may be used.
         self._marks = store.index() if self.enters and self.target.indexes and can(store, Indexed) else None
         self._room = None if self.dry else self._marks
-        # What is given to it stands in the store already, or is about to.
-        self._index = Index(Border(Events(token_bytes(16), None)), self.clock, self._stored)
+        self._index = Index(_Through(), self.clock, self._stored)
         self._store = DrySide(store) if self.dry else store
 
     def _name(self, sid: str) -> str:
