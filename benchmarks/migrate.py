@@ -115,7 +115,7 @@ async def main(names: list[str], sessions: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stores", nargs="+")
-    parser.add_argument("--sessions", type=int, default=100_000)
+    parser.add_argument("stores", nargs="*", default=["sqlite", "redis", "file"])
+    parser.add_argument("--sessions", type=int, default=10_000)
     arguments = parser.parse_args()
     asyncio.run(main(arguments.stores, arguments.sessions))

@@ -145,7 +145,7 @@ def _mongodb() -> Iterator[Site]:
 
 @contextmanager
 def _memcached() -> Iterator[Site]:
-    with _folder() as folder, memcached(folder) as server:
+    with _folder() as folder, memcached(folder, None, "-m", "1024") as server:  # Room for the longest runs.
         yield Site("memcached", lambda port: f"memcached://127.0.0.1:{port}", server.port, server, forgets=True)
 
 

@@ -57,6 +57,15 @@ class FaultyStore:
         for name in ("close", "form"):
             if hasattr(self._inner, name):
                 setattr(self, name, getattr(self._inner, name))
+        if hasattr(self._inner, "index"):
+            self.index = self._index
+
+    def _index(self) -> FaultyStore:
+        # What is down is down for both, and the room beside the sessions is asked over the same connections.
+        other = copy.copy(self)
+        other._inner = self._inner.index()
+        other._offer()
+        return other
 
     def __repr__(self) -> str:
         return f"<FaultyStore around {self._inner!r}>"
