@@ -15,6 +15,7 @@ from holdfast import dual
 from holdfast import session as core
 from holdfast.attributes import original_max_age
 from holdfast.django import configuration
+from holdfast.django.user import OfUser
 from holdfast.dual import Steps
 from holdfast.errors import SessionError, StoreUnavailable
 from holdfast.facts import RequestFacts
@@ -30,7 +31,7 @@ EXPIRY = "_session_expiry"
 SHORTEST_KEY = 8
 
 
-class Data(core.Session):
+class Data(OfUser):
     """What a SessionStore works on."""
 
     __slots__ = ()
