@@ -94,6 +94,11 @@ def device(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
 
+def tenant(request: HttpRequest) -> HttpResponse:
+    session(request).index("tenant", 5)
+    return HttpResponse("ok")
+
+
 def forget(request: HttpRequest) -> HttpResponse:
     del request.session[auth.SESSION_KEY]
     return HttpResponse("ok")
@@ -171,7 +176,7 @@ async def ame(request: HttpRequest) -> HttpResponse:
 
 
 VIEWS = (ok, everything, write, nested, slow, key, expiry, login, logout, me, password, say, said)
-AUTH_VIEWS = (devices, device, forget, known, limited)
+AUTH_VIEWS = (devices, device, tenant, forget, known, limited)
 ASYNC_VIEWS = (verbs, averbs, awrite, alogin, alogout, ame, adevices, apassword)
 
 urlpatterns = [

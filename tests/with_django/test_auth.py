@@ -184,6 +184,15 @@ def test_a_new_password_ends_the_others_at_once(site: Site, zoe: Any) -> None:
     assert named(site, zoe) == 1
 
 
+def test_a_tenant_s_sessions_are_ended(site: Site, zoe: Any) -> None:
+    """An index of the application's, entered after the log-in, and no other change of the session."""
+    (client,) = logged_in(site)
+    site.visit(client, "tenant")
+    assert len(of_user(zoe)) == 1
+    assert holdfast.django.sessions().revoke_where("tenant", 5) == 1
+    assert site.visit(client, "me").content == b""
+
+
 @EACH
 def test_beyond_the_limit_the_oldest_is_ended(middleware: str, zoe: Any) -> None:
     """``max_sessions_per_user``."""
