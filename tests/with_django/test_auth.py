@@ -285,6 +285,22 @@ def test_after_a_flush_the_same_user_has_logged_in_anew(site: Site, zoe: Any) ->
     assert [each.logged_in_at for each in of_user(zoe)] == [site.clock()]
 
 
+@EACH
+def test_a_copy_of_a_session_is_no_log_in(middleware: str, zoe: Any) -> None:
+    """``create()`` of Django: the same data under a key of its own, and the other session is left alone."""
+    told: list[str] = []
+    site = Site(middleware, on_event=lambda event: told.append(event.name))
+    with site.settings:
+        (client,) = logged_in(site)
+        then = site.clock()
+        site.clock.advance(100)
+        made = client.session
+        assert made[SESSION_KEY] == str(zoe.pk)
+        made.create()
+        assert [each.logged_in_at for each in of_user(zoe)] == [then, then]
+        assert told.count("logged_in") == 1
+
+
 def test_only_a_log_in_asks_the_index(site: Site, zoe: Any) -> None:
     """A stranger costs nothing more; and a user who reads or writes asks the store for what a stranger asks."""
     of_index: list[str] = []

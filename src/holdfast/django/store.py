@@ -193,6 +193,8 @@ class SessionStore(SessionBase):  # type: ignore[misc]
         data = self._session_cache = self._blank()
         if old is not None:
             data.update(old)
+            old.settle()
+            data._system = dict(old._system)  # To copy a session is no log-in.
         data.regenerate(keep=True)
         self._modified = True
         yield from self._commit(sessions, data)
