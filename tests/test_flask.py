@@ -164,13 +164,14 @@ def test_flask_login(sessions: Sessions, clock: Clock) -> None:
 
     @app.get("/login")
     def login() -> str:
-        session.regenerate(keep=True)
+        session.login(User().get_id())
         login_user(User())
         return "ok"
 
     @app.get("/logout")
     def logout() -> str:
         logout_user()
+        session.logout()
         return "ok"
 
     @app.get("/me")
@@ -182,8 +183,10 @@ def test_flask_login(sessions: Sessions, clock: Clock) -> None:
     assert browser.get("/me").status_code == 401
     browser.get("/login")
     assert browser.get("/me").text == "zoe"
+    assert len(sessions.of_user("zoe")) == 1
     browser.get("/logout")
     assert browser.get("/me").status_code == 401
+    assert sessions.of_user("zoe") == []
 
 
 def test_flask_wtf(sessions: Sessions) -> None:

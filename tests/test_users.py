@@ -164,6 +164,16 @@ async def test_a_logout_leaves_the_list(site: Site) -> None:
     assert len(await named(site, "zoe")) == 1
 
 
+async def test_what_is_ended_by_its_handle_or_its_id_leaves_the_index(site: Site) -> None:
+    """So an index does not grow with each log-in, where sessions are ended that way."""
+    jars = [await site.login("zoe") for _ in range(3)]
+    await (await site.sessions.of_user("zoe"))[0].revoke()
+    assert len(await named(site, "zoe")) == 2
+    for jar in jars:
+        await site.sessions.revoke(site.sessions.sid_of(jar["connect.sid"]) or "")
+    assert await named(site, "zoe") == [b'{"sessions":{}}']
+
+
 async def named(site: Site, user: str) -> Any:
     """Return what the index itself holds."""
     store = site.sessions.store.index()

@@ -105,10 +105,10 @@ class Commits:
             return plan
         if operation is Operation.DELETE:
             return (yield from self._delete(store, session, plan))
-        if operation is Operation.REPLACE:
-            return (yield from self._replace(store, session, plan, strict))
         proof = session._proof
-        if operation is Operation.ROTATE and plan.old_sid is not None:
+        if operation is Operation.REPLACE:
+            done = yield from self._replace(store, session, plan, strict)
+        elif operation is Operation.ROTATE and plan.old_sid is not None:
             done = yield from self._rotate(store, session, plan, plan.old_sid, strict)
         else:
             done = yield from self._create(store, session, plan)
@@ -151,7 +151,6 @@ class Commits:
         if not plan.sid:
             return None
         there = yield from self.end(store, plan.sid, session._payload or b"")
-        yield from self._leave(store, plan.sid, session._payload)
         session._loaded = None
         if not there:
             return None
@@ -164,10 +163,10 @@ class Commits:
         if contents is not None and contents.system and self.members is not None:
             yield from _in_passing(self.members.leave(store, contents.system, sid))
 
-    def end(self, store: Any, sid: str, payload: bytes = b"") -> Steps[bool]:
+    def end(self, store: Any, sid: str, payload: bytes = b"", *, leaves: bool = True) -> Steps[bool]:
         """End the session that has the id ``sid``, or had it until just now. Return whether there was one.
 
-        ``payload`` is what the record is thought to hold.
+        ``payload`` is what the record is thought to hold. ``leaves``: it is taken out of the indexes too.
         """
         # Another request may be at work on giving the session a new id. So the record is not just deleted: it is
         # replaced in one step by a tombstone, which that request will find, or tells that it was first, and where to.
@@ -182,7 +181,10 @@ class Commits:
                 sid, payload = stone.successor, b""
             else:
                 return False
-        return bool((yield from self._border.ask(store.delete, sid)))
+        there = bool((yield from self._border.ask(store.delete, sid)))
+        if leaves:
+            yield from self._leave(store, sid, payload)
+        return there
 
     def _tombstone_of(self, store: Any, sid: str, answer: Conflict | Missing) -> Steps[Tombstone | None]:
         """Return the tombstone of ``sid``, of whose record the store has given ``answer``, or None."""
@@ -226,7 +228,6 @@ class Commits:
         if not plan.kept and not plan.grace:
             yield from self.end(store, old_sid, plan.expected)
             created = yield from self._create(store, session, plan)
-            yield from self._leave(store, old_sid, plan.expected)
             self._rotated(session, old_sid)
             return created
         # First the new record, of which nobody knows yet. Then one atomic step kills the old id and says where the

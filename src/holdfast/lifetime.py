@@ -116,7 +116,8 @@ class Lifetime:
             limit = own.remember
         if limit is None:
             return math.inf
-        return moment(system.get(AUTHENTICATED if USER in system else CREATED), now) + float(limit)
+        begun = AUTHENTICATED if USER in system and AUTHENTICATED in system else CREATED
+        return moment(system.get(begun), now) + float(limit)
 
     def lacks_beginning(self, system: Mapping[str, JSON]) -> bool:
         """Tell whether a limit counts from the beginning of a session, and these system fields do not name it."""

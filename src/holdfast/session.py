@@ -250,7 +250,7 @@ class Session(Watched):
         """Whether something in it is not what was loaded, at any depth. Costs one encoding."""
         self.mark_accessed()
         self.settle()
-        return self._intent is not Intent.KEEP or self.cookie_changed or self.data_changed()
+        return self._intent is not Intent.KEEP or self._restated or self.cookie_changed or self.data_changed()
 
     @property
     def created_at(self) -> float | None:

@@ -155,7 +155,7 @@ class Users:
         number = 0
         gone = set(ended)
         for one in gone:
-            if (yield from self._commits.end(store, self._restore(one))):
+            if (yield from self._commits.end(store, self._restore(one), leaves=False)):
                 self._events.tell(Happening.REVOKED, self._restore(one), detail)
                 number += 1
         if gone:

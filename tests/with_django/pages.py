@@ -9,7 +9,8 @@ from django.contrib import admin, auth, messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
-from holdfast.django import asession, session
+from holdfast.django import asession, session, sessions
+from holdfast.errors import TooManySessions
 
 #: What happens in the middle of /slow: another request, as a rule.
 meanwhile: list[Callable[[], Any]] = []
@@ -75,6 +76,48 @@ def password(request: HttpRequest) -> HttpResponse:
     request.user.set_password(request.GET["new"])
     request.user.save()
     auth.update_session_auth_hash(request, request.user)
+    if "revoke" in request.GET:
+        ended = sessions().revoke_user(str(request.user.pk), keep=session(request))
+        return HttpResponse(str(ended))
+    return HttpResponse("ok")
+
+
+def devices(request: HttpRequest) -> JsonResponse:
+    listed = sessions().of_user(str(request.user.pk), current=session(request))
+    return JsonResponse([[each.is_current, each.logged_in_at, each.claims] for each in listed], safe=False)
+
+
+def device(request: HttpRequest) -> HttpResponse:
+    user = auth.get_user_model().objects.get(username=request.GET["user"])
+    auth.login(request, user)
+    session(request).login(str(user.pk), device=request.GET["device"])
+    return HttpResponse("ok")
+
+
+def tenant(request: HttpRequest) -> HttpResponse:
+    session(request).index("tenant", 5)
+    return HttpResponse("ok")
+
+
+def forget(request: HttpRequest) -> HttpResponse:
+    del request.session[auth.SESSION_KEY]
+    return HttpResponse("ok")
+
+
+def known(request: HttpRequest) -> JsonResponse:
+    ours = session(request)
+    if "user" in request.GET:
+        login(request)
+    return JsonResponse([ours.user_id, ours.logged_in_at, ours.is_fresh(60)], safe=False)
+
+
+def limited(request: HttpRequest) -> HttpResponse:
+    login(request)
+    try:
+        request.session.save()
+    except TooManySessions as error:
+        request.session.flush()
+        return HttpResponse(f"{len(error.sessions)} already")
     return HttpResponse("ok")
 
 
@@ -116,14 +159,27 @@ async def alogout(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
 
+async def apassword(request: HttpRequest) -> HttpResponse:
+    user = await request.auser()
+    await request.session.acycle_key()
+    return HttpResponse(str(await sessions().revoke_user(str(user.pk), keep=await asession(request))))
+
+
+async def adevices(request: HttpRequest) -> JsonResponse:
+    user = str((await request.auser()).pk)
+    listed = await sessions().of_user(user, current=await asession(request))
+    return JsonResponse([each.is_current for each in listed], safe=False)
+
+
 async def ame(request: HttpRequest) -> HttpResponse:
     return HttpResponse((await request.auser()).get_username())
 
 
 VIEWS = (ok, everything, write, nested, slow, key, expiry, login, logout, me, password, say, said)
-ASYNC_VIEWS = (verbs, averbs, awrite, alogin, alogout, ame)
+AUTH_VIEWS = (devices, device, tenant, forget, known, limited)
+ASYNC_VIEWS = (verbs, averbs, awrite, alogin, alogout, ame, adevices, apassword)
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    *(path(view.__name__, view) for view in VIEWS + ASYNC_VIEWS),
+    *(path(view.__name__, view) for view in VIEWS + AUTH_VIEWS + ASYNC_VIEWS),
 ]

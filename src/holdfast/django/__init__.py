@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
+from holdfast.django.configuration import sessions
 from holdfast.django.middleware import PlainSessionMiddleware, SessionMiddleware, asession, session
 from holdfast.django.store import SessionStore
 
-__all__ = ["PlainSessionMiddleware", "SessionMiddleware", "SessionStore", "asession", "session"]
+__all__ = ["PlainSessionMiddleware", "SessionMiddleware", "SessionStore", "asession", "session", "sessions"]

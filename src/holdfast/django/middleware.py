@@ -18,6 +18,7 @@ from holdfast import session as core
 from holdfast.cookies import header_of
 from holdfast.django import configuration
 from holdfast.django.store import EXPIRY, SessionStore
+from holdfast.django.user import OfUser
 from holdfast.errors import MissingMiddleware, StoreUnavailable
 from holdfast.facts import RequestFacts
 from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS, Body, Exchange, async_body
@@ -179,7 +180,7 @@ def unavailable(response: HttpResponse | None = None) -> HttpResponse:
     return refused
 
 
-class Data(core.Session):
+class Data(OfUser):
     """What the session of a request works on. What is written after its end belongs to a new one."""
 
     __slots__ = ()

@@ -15,6 +15,7 @@ from holdfast import dual
 from holdfast import session as core
 from holdfast.attributes import original_max_age
 from holdfast.django import configuration
+from holdfast.django.user import OfUser
 from holdfast.dual import Steps
 from holdfast.errors import SessionError, StoreUnavailable
 from holdfast.facts import RequestFacts
@@ -30,7 +31,7 @@ EXPIRY = "_session_expiry"
 SHORTEST_KEY = 8
 
 
-class Data(core.Session):
+class Data(OfUser):
     """What a SessionStore works on."""
 
     __slots__ = ()
@@ -192,6 +193,8 @@ class SessionStore(SessionBase):  # type: ignore[misc]
         data = self._session_cache = self._blank()
         if old is not None:
             data.update(old)
+            old.settle()
+            data._system = dict(old._system)  # To copy a session is no log-in.
         data.regenerate(keep=True)
         self._modified = True
         yield from self._commit(sessions, data)
