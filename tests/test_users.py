@@ -585,3 +585,68 @@ async def test_a_logout_that_the_store_did_not_hear_is_no_logout() -> None:
     assert (await site.visit(jar, lambda session: session.user_id)).body == b"'zoe'"
     assert (await site.visit(jar, lambda session: session.logout())).status == 200
     assert jar == {}
+
+
+async def _incr(session: Session) -> None:
+    await session.incr("n")
+
+
+async def _pop_once(session: Session) -> None:
+    assert await session.pop_once("n") == 1
+
+
+async def _transaction(session: Session) -> None:
+    async with session.transaction():
+        session["n"] = 2
+
+
+async def _lock(session: Session) -> None:
+    async with session.lock():
+        session["n"] = 2
+
+
+@pytest.mark.parametrize("at_once", [_incr, _pop_once, _transaction, _lock])
+async def test_a_log_in_is_kept_through_what_asks_the_store_at_once(at_once: Any, site: Site) -> None:
+    """And so are a fresh proof, another index, and the cookie that a new id gets."""
+    jar: dict[str, str] = {}
+    await site.visit(jar, lambda session: session.update(n=1))
+
+    async def log_in(session: Session) -> Any:
+        session.login("zoe", device="phone")
+        await at_once(session)
+        return session.user_id
+
+    planted = dict(jar)
+    assert (await site.visit(jar, log_in)).body == b"'zoe'"
+    assert await site.user_of(jar) == b"'zoe'"
+    assert await site.devices("zoe") == ["phone"]
+    assert "logged_in" in site.events
+    assert await site.user_of(planted) == b"None"
+
+    async def prove(session: Session) -> Any:
+        session["n"] = 1
+        await session.save()
+        site.clock.advance(10)
+        session.reauthenticated()
+        session.index("tenant", "shop")
+        await at_once(session)
+        return session.is_fresh(5)
+
+    assert (await site.visit(jar, prove)).body == b"True"
+    assert (await site.visit(jar, lambda session: session.is_fresh(5))).body == b"True"
+    assert await site.sessions.revoke_where("tenant", "shop") == 1
+
+
+@pytest.mark.parametrize("at_once", [_incr, _pop_once, _transaction])
+async def test_a_user_who_was_left_behind_stays_so(at_once: Any, site: Site) -> None:
+    jar = await site.login("zoe")
+    await site.visit(jar, lambda session: session.update(n=1))
+
+    async def leave(session: Session) -> Any:
+        session.regenerate(keep=["n"])
+        await at_once(session)
+        return session.user_id
+
+    assert (await site.visit(jar, leave)).body == b"None"
+    assert await site.user_of(jar) == b"None"
+    assert await site.sessions.of_user("zoe") == []

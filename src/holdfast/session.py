@@ -722,21 +722,30 @@ class Session(Watched):
     def rebase(self, stored: Session, join: Callable[..., Merged] = merge) -> None:
         """Take over what is stored now, and keep what was changed here since the load as changes."""
         self.settle()
-        base = decode(self._payload or b"{}")
+        base = decode(self._payload or b"{}") or Contents({}, None, {})
         theirs = dict(dict.items(stored))
-        merged = join({} if base is None else base.data, dict(dict.items(self)), theirs).data
+        merged = join(base.data, dict(dict.items(self)), theirs).data
         dict.clear(self)
         dict.update(self, merged)
         if self._id == self._loaded:
             self._id = stored._id
         self._loaded = stored._loaded
         self._payload = stored._payload
-        self._system = stored._system
-        self._ends = stored._ends
+        self._system = merge(base.system, self._system, stored._system, depth=2).data
         self.sent_on = self.sent_on or stored.sent_on
-        if not self.cookie_changed:
-            self._cookie_stored, self._cookie = stored._cookie_stored, None
+        if self._intent is Intent.KEEP:
+            self._ends = stored._ends
+            if not self.cookie_changed:
+                self._cookie_stored, self._cookie = stored._cookie_stored, None
         self.refresh()
+
+    def rewritten(self, payload: bytes, system: dict[str, JSON], ends: float) -> None:
+        """Note that the store has ``payload``, with these system fields, and what was changed here is still to come."""
+        base = decode(self._payload or b"{}") or Contents({}, None, {})
+        self._system = merge(base.system, self._system, system, depth=2).data
+        self._payload = payload
+        if self._intent is Intent.KEEP:
+            self._ends = ends
 
     def end(self, reason: str) -> None:
         """Refuse changes from here on, because nothing would store them, and let go of the request."""
