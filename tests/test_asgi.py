@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast import (
@@ -1249,6 +1250,11 @@ async def test_a_lazy_session_must_be_loaded_before_it_is_looked_at() -> None:
             session["a"]
         with pytest.raises(NotLoaded):
             session["a"] = 1
+        with pytest.raises(NotLoaded):
+            json.dumps(session)
+        with pytest.raises(TypeError, match="NotLoaded"):  # It cannot be asked, but it does not say {}.
+            msgspec.json.encode(session)
+        assert repr(session) == "<Session lazy>"
         await site.sessions.load_async(session)
         session["n"] = session.get("n", 0) + 1
         return session["n"]
@@ -1582,6 +1588,21 @@ async def test_a_lazy_session_of_a_disconnected_store() -> None:
         await site.sessions.load_async(session)
 
     assert (await site.do(load)).status == 503
+
+
+async def test_a_lazy_session_without_its_store_is_empty() -> None:
+    """Where the site goes on without the store, what cannot be loaded is a session with nothing in it."""
+    site = Site(LinkedStore, on_store_error="anonymous")
+    await site.do(lambda session: session.update(n=1))
+    site.store.ready = False
+    site.lazy = True
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        loaded = await asgi.load(scope)
+        await handler(lambda session: (dict(loaded), json.dumps(session)))(scope, receive, send)
+
+    response = await site.serve(app)
+    assert (response.status, response.body, response.cookie) == (200, b"({}, '{}')", None)
 
 
 # Found by telling the same stories to express-session ----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -37,6 +38,25 @@ def test_a_session_may_be_written_after_start_response(sessions: Sessions) -> No
     """The head is kept until the body begins, so the cookie still finds its place."""
     browser = Client(SessionMiddleware(counting, sessions))
     assert [browser.get("/").text, browser.get("/").text] == ["1", "2"]
+
+
+@pytest.mark.parametrize("options", [{}, {"indent": 1}, {"sort_keys": True}], ids=str)
+def test_json_loads_the_session_that_it_writes(options: Any, sessions: Sessions) -> None:
+    """json, which sees for itself whether a dict is empty, finds one that is not loaded yet not to be."""
+
+    def written(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", PLAIN)
+        return [json.dumps(environ["holdfast.session"], **options).encode()]
+
+    stranger, known = Client(SessionMiddleware(written, sessions)), Client(SessionMiddleware(counting, sessions))
+    known.get("/")
+    known.application = stranger.application
+    responses = known.get("/"), stranger.get("/")
+    assert [json.loads(response.text) for response in responses] == [{"n": 1}, {}]
+    assert [response.headers["Vary"] for response in responses] == ["Cookie"] * 2
+    down = Client(SessionMiddleware(written, secret=SECRET, store=Down(), on_store_error="anonymous"))
+    cookie = f"connect.sid={Signer([SECRET.encode()]).token('A' * 32)}"
+    assert json.loads(down.get("/", headers={"Cookie": cookie}).text) == {}
 
 
 def test_write_sends_the_head_first(sessions: Sessions) -> None:

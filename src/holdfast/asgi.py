@@ -169,7 +169,7 @@ class _Request:
             self.stored = False
             if self.sessions.options.on_store_error != "anonymous":
                 raise
-            self.session._loader = None
+            self.session.load_nothing()
 
     def watch(self, patience: float | None) -> None:
         """Ask every ``patience`` seconds whether the session is still there; None: never."""

@@ -171,7 +171,7 @@ class Exchange:
     def _without_store(self, error: StoreUnavailable) -> None:
         """Do what the options say about a store that is down."""
         self.stored = False
-        self.session._loader = None
+        self.session.load_nothing()
         if self.sessions.options.on_store_error != "anonymous":
             self.outage = error
             raise error

@@ -318,7 +318,7 @@ class Sessions:
         An integration for synchronous servers sets its ``_loader`` to what calls ``load_sync`` at the first look.
         """
         session = self.blank(facts, kind)
-        session._loader = _not_loaded
+        session.load_by(_not_loaded)
         session._header = header
         return session
 

@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any, Protocol, TypeVar
 
 from holdfast.attributes import SessionCookie, iso, original_max_age, refresh
-from holdfast.errors import NotFresh, SessionEnded, SessionError
+from holdfast.errors import NotFresh, NotLoaded, SessionEnded, SessionError
 from holdfast.events import Happening
 from holdfast.facts import Facts
 from holdfast.lifetime import LONGEST_GRACE
@@ -40,6 +40,10 @@ __all__ = ["Backing", "Block", "Intent", "Session", "View"]
 #: Where flashed messages are kept: {category: [message, ...]}, as connect-flash of Node does.
 FLASH = "flash"
 
+
+#: What a lazy session holds until it is loaded, for serialisers in C see for themselves whether a dict is empty. With
+#: something in it json asks for the items, and so loads it; orjson, msgspec and ujson never ask, and refuse this.
+_UNREAD: Any = NotLoaded("a lazy session that nobody has looked at cannot be written. Write a copy: session.copy()")
 
 _READ_ONLY = "this request only looks at its session (read_only). Change it in another one"
 
@@ -230,8 +234,9 @@ class Session(Watched):
     # What it is -------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        state = "lazy" if self._loader else "new" if self._loaded is None else "loaded"
-        return f"<Session {state}, {dict.__len__(self)} keys>"
+        if self._loader is not None:
+            return "<Session lazy>"
+        return f"<Session {'new' if self._loaded is None else 'loaded'}, {dict.__len__(self)} keys>"
 
     @property
     def id(self) -> str:
@@ -638,6 +643,17 @@ class Session(Watched):
         if self._cookie_stored is None:
             self._cookie_stored = self._backing.cookie_attributes(self)
         return self._cookie_stored
+
+    def load_by(self, loader: Callable[[], object]) -> None:
+        """Be lazy: ``loader`` is called before the first look."""
+        self._loader = loader
+        dict.__setitem__(self, "", _UNREAD)
+
+    def load_nothing(self) -> None:
+        """Be empty, if nobody has loaded what is stored: it cannot be had."""
+        if self._loader is not None:
+            self._loader = None
+            dict.clear(self)
 
     def may_have_changed(self) -> bool:
         """Tell whether it is worth looking for changes since the session was last stored."""

@@ -1,7 +1,9 @@
 # Looking at a session counts: the Vary header follows from it, and where loading is lazy, the load. Writing needs no
 # flag, for changes are found by comparing bytes (record.py); that is spared where there can be none. So a dict notes
 # three things: whether somebody looked, whether somebody wrote, and whether somebody outside holds a value of it that
-# can be changed in place. A serialiser written in C (orjson, msgspec) reads a dict without asking it.
+# can be changed in place. A serialiser written in C (orjson, msgspec, ujson) reads a dict without asking it. So does
+# json's where the dict is empty: before Python 3.13 only if it does not indent. Nothing can note that at all, for it
+# looks at nothing that a class can say otherwise. The page on proxies tells users to write a copy.
 """A dict that notes what is done with it."""
 
 from __future__ import annotations

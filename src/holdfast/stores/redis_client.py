@@ -50,6 +50,18 @@ class _Pool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.Blockin
 class _Cluster(redis.asyncio.RedisCluster):
     """Learns anew who serves what, and leaves alone the connections on which other tasks wait for their replies."""
 
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **kwargs)
+        except (AttributeError, TypeError) as error:
+            # From Python 3.12 on asyncio says so where a connection is written to that is closed (python/cpython
+            # #136234, redis-py #4287). The next one that is free may be closed as well: all are let go of, as the
+            # driver does where it knows that one broke. Not every version of the driver can.
+            for node in self.get_nodes():
+                if hasattr(node, "disconnect_free_connections"):
+                    await node.disconnect_free_connections()
+            raise redis.ConnectionError("the connection was closed") from error
+
     async def aclose(self) -> None:
         # The driver itself calls this, at every fifth MOVED and at each CLUSTERDOWN, and loses what is under way. It
         # asks the servers again all the same, and replaces a connection when nobody uses it.
