@@ -1241,6 +1241,14 @@ async def test_an_application_loads_a_lazy_session() -> None:
         await asgi.load({})
 
 
+async def test_a_lazy_session_that_nobody_loaded_may_be_committed(site: Site) -> None:
+    """By an integration that does not ask whether it was."""
+    session = site.sessions.begin_lazy(b"", RequestFacts)
+    assert site.sessions.commit_sync(session) == ()
+    assert site.sessions.commit_async(session) == ()
+    assert site.store.calls == []
+
+
 async def test_a_lazy_session_must_be_loaded_before_it_is_looked_at() -> None:
     """Looking says how; once loaded it is like any other."""
     site = Site(lazy=True)

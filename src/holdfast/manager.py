@@ -447,6 +447,8 @@ class Sessions:
 
     def _plan(self, session: Session, released: bool = False, *, asked: bool = False) -> Plan | None:
         """Return what is to be done for ``session``, or None if that is nothing. ``asked``: the handler says save()."""
+        if session._loader is not None:
+            return None  # Nobody has looked at it.
         if self._extends is not None and session._extends is None:
             session._extends = bool(self._extends(self._facts_of(session)))
         try:
