@@ -34,6 +34,17 @@ def test_webtest_knows_a_visitor_again(sessions: Sessions) -> None:
     assert [browser.get("/").text, browser.get("/").text] == ["1", "2"]
 
 
+def test_a_session_that_a_handler_returns_is_written(sessions: Sessions) -> None:
+    """Returning it is looking at it: it is loaded, and caches are told, whichever json Bottle has found."""
+    app = site(sessions)
+    app.route("/all", "GET", lambda: request.session)
+    browser, stranger = Browser(app), Browser(app)
+    browser.get("/")
+    responses = browser.get("/all"), stranger.get("/all")
+    assert [response.json for response in responses] == [{"n": 1}, {}]
+    assert [response.headers["Vary"] for response in responses] == ["Cookie"] * 2
+
+
 def test_the_typed_session_is_the_same(sessions: Sessions) -> None:
     """holdfast.bottle.session() is request.session."""
     app = site(sessions)

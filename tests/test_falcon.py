@@ -81,6 +81,26 @@ def test_the_test_client_of_falcon_with_asgi(sessions: Sessions) -> None:
     assert visit(browser, cookies=cookies)[0] == {"n": 2}
 
 
+@pytest.mark.parametrize(("app", "counting"), [(falcon.App, Count), (falcon.asgi.App, CountAsync)])
+def test_a_session_as_media_is_looked_at(app: Any, counting: Any, sessions: Sessions) -> None:
+    """It is loaded, and caches are told, though Falcon writes it when all is said."""
+
+    class Media:
+        def on_get(self, req: Any, resp: Any) -> None:
+            resp.media = req.context.session
+
+        async def on_get_async(self, req: Any, resp: Any) -> None:
+            self.on_get(req, resp)
+
+    site = app(middleware=[SessionMiddleware(sessions)])
+    browser = client(site, counting())
+    site.add_route("/all", Media(), **({"suffix": "async"} if counting is CountAsync else {}))
+    _, cookies = visit(browser)
+    pages = [browser.simulate_get("/all", cookies=each) for each in (cookies, {})]
+    assert [page.json for page in pages] == [{"n": 1}, {}]
+    assert [page.headers["Vary"] for page in pages] == ["Cookie"] * 2
+
+
 def test_the_session_cannot_be_used_before_it_is_loaded(sessions: Sessions) -> None:
     """Where loading is lazy under ASGI, a responder that did not await load() is told so."""
     told: list[Exception] = []

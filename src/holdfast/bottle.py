@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import bottle
@@ -55,8 +56,14 @@ class SessionPlugin:
         app.wsgi = SessionMiddleware(application, self.sessions, lazy=self._lazy)
 
     def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
-        """Leave the handlers as they are."""
-        return callback
+        """Have Bottle write a copy of a session that a handler returns: by ujson, where there is one, unseen."""
+
+        @wraps(callback)
+        def handler(*args: Any, **kwargs: Any) -> Any:
+            answer = callback(*args, **kwargs)
+            return answer.copy() if isinstance(answer, Session) else answer
+
+        return handler
 
 
 def session() -> Session:

@@ -77,6 +77,7 @@ class SessionMiddleware:
         if exchange is None:
             return
         try:
+            _look_at_media(resp)
             exchange.commit(_Headers(resp), req.context.session)
         except StoreUnavailable as error:
             raise _answer(exchange, error) from error
@@ -93,6 +94,7 @@ class SessionMiddleware:
         if exchange is None:
             return
         try:
+            _look_at_media(resp)
             await exchange.commit_async(_Headers(resp), req.context.session)
         except StoreUnavailable as error:
             raise _answer(exchange, error) from error
@@ -120,6 +122,12 @@ class SessionMiddleware:
         if not succeeded and resp.status_code == 500:
             exchange.stored = False
         return exchange
+
+
+def _look_at_media(resp: falcon.Response) -> None:
+    # Falcon writes it after the commit, when it is too late to load a session, or to note that it was looked at.
+    if isinstance(resp.media, Session):
+        resp.media = resp.media.copy()
 
 
 def _scope_of(req: falcon.asgi.Request) -> dict[str, Any]:
