@@ -229,7 +229,7 @@ class Endless:
         for each in range(self._number):
             system = {"user": f"user {each}", "created": self._clock()}
             yield f"sid {each}", Record(encode(Contents({"n": each}, None, system)), self._clock() + 1000 + each)
-        self.kept = sum(isinstance(each, (Session, Summary)) for each in gc.get_objects())
+        self.kept = sum(issubclass(type(each), (Session, Summary)) for each in gc.get_objects())
 
     def count(self) -> int:
         return self._number

@@ -68,6 +68,12 @@ def fleet(folder: Path, *options: str) -> Iterator[Fleet]:
             process.kill()
 
 
+def listens(port: int) -> bool:
+    """Tell whether somebody listens. The last thread of a process that was killed closes what it had open."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
 def is_gone(pid: int) -> bool:
     """Tell whether there is no such process any more. One that its parent has not looked at yet is none."""
     try:
@@ -102,7 +108,7 @@ def test_nobody_notices_which_server_answers_nor_that_one_is_killed(tmp_path: Pa
         assert "se%2F" not in page
 
         os.kill(shop.pids[1], signal.SIGKILL)
-        wait_for(lambda: is_gone(shop.pids[1]))
+        wait_for(lambda: is_gone(shop.pids[1]) and not listens(shop.ports[1]))
         shop.answered.clear()
         for number in range(4, 10):
             page = shop.visit(visitor, "/cart", slug="trefoil")
@@ -153,7 +159,7 @@ def test_the_nginx_of_the_documentation(tmp_path: Path) -> None:
             for number in range(1, 10):
                 if number == 5:
                     os.kill(shop.pids[0], signal.SIGKILL)
-                    wait_for(lambda: is_gone(shop.pids[0]))
+                    wait_for(lambda: is_gone(shop.pids[0]) and not listens(shop.ports[0]))
                 page = shop.visit(visitor, "/cart", slug="trefoil")
                 assert (shown(page, "visitor"), shown(page, "cart-count")) == ("Grace", str(number))
             assert {f"server {number} of 3, process {pid}" for number, pid in enumerate(shop.pids, 1)} == set(

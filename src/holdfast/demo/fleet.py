@@ -65,13 +65,17 @@ async def _serve(
 ) -> None:
     async with starting as processes:
         ports = [await _port_of(process) for process in processes]
-        with closing(await asyncio.start_server(Forwarder(ports).serve, sock=listener)):
-            announce()
-            say("Each request goes to the next of these servers, which share one store:")
-            for number, (process, port) in enumerate(zip(processes, ports, strict=True), 1):
-                say(f"  {number}  process {process.pid}  http://{member.HOST}:{port}")
-            say(f"Take one away, and nobody will notice: kill -9 {processes[0].pid}")
-            await asyncio.gather(*(_outlive(process, say) for process in processes))
+        forwarder = Forwarder(ports)
+        try:
+            with closing(await asyncio.start_server(forwarder.serve, sock=listener)):
+                announce()
+                say("Each request goes to the next of these servers, which share one store:")
+                for number, (process, port) in enumerate(zip(processes, ports, strict=True), 1):
+                    say(f"  {number}  process {process.pid}  http://{member.HOST}:{port}")
+                say(f"Take one away, and nobody will notice: kill -9 {processes[0].pid}")
+                await asyncio.gather(*(_outlive(process, say) for process in processes))
+        finally:
+            await forwarder.stop()
     raise NoServers("no server is left")
 
 

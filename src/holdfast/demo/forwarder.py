@@ -15,6 +15,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from typing import Any
 
 __all__ = ["Forwarder"]
 
@@ -36,14 +37,27 @@ class Forwarder:
     def __init__(self, ports: Sequence[int]) -> None:
         self._ports = ports
         self._next = 0
+        self._requests: set[asyncio.Task[Any]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one request to a server, and its response back (a callback for ``asyncio.start_server``)."""
+        request = asyncio.current_task()
+        assert request is not None
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
         # Who is cancelled is not asked for an answer any more; asyncio would report it as an error (Python 3.11).
         with closing(writer), suppress(ConnectionError, TimeoutError, asyncio.CancelledError, *_NO_HEAD):
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
             head = _HOP_BY_HOP.sub(b"", head[:-4]) + b"\r\nConnection: close\r\n\r\n"
             await self._forward(head, reader, writer)
+
+    async def stop(self) -> None:
+        """Let go of the requests that are under way, and of the connections that have not asked for anything yet."""
+        await asyncio.sleep(0)  # One may just have been accepted.
+        requests = list(self._requests)
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
 
     async def _forward(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         repeatable = head.startswith(_SAFE) and not _BODY.search(head)

@@ -30,7 +30,6 @@ class Link:
         self._heard.set()
         self._delay = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="holdfast-link", daemon=True)
         self._thread.start()
@@ -85,10 +84,6 @@ class Link:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
         ends = [writer]
         with suppress(OSError, asyncio.CancelledError):
             await self._open.wait()
@@ -131,6 +126,9 @@ class Link:
         self._writers.clear()
 
     async def _finish(self) -> None:
-        for task in list(self._tasks):
+        # All, for one may be about to accept a connection.
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # What they have aborted is closed now.
