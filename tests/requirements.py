@@ -45,7 +45,7 @@ TABLES: dict[str, list[Requirement]] = {
     "Log-in": [
         row(
             "A log-in gets a new id; the one before, which somebody may have planted, is dead at once.",
-            "ASVS 7.2.4, WSTG-SESS-03, CVE-2022-25896, CVE-2023-29019, CVE-2015-8124",
+            "ASVS 7.2.4, WSTG-SESS-03, CVE-2022-25896, CVE-2023-29019, CVE-2015-8124, CVE-2018-11385, CVE-2023-46733, CVE-2022-38054",
             test_session="logging_in_changes_the_id_and_is_remembered",
             test_asgi="login_changes_the_id_and_keeps_the_cart regenerate_gives_a_new_id_and_kills_the_old",
             test_rotation="a_login_leaves_no_grace",
@@ -85,6 +85,16 @@ TABLES: dict[str, list[Requirement]] = {
             test_users="claims_and_data_live_apart",
         ),
         row(
+            "A token that may be used once, such as that of a link in a mail, is used once, whoever else tries at the time.",
+            "CVE-2026-45720, ASVS 15.4.2",
+            test_asgi="pop_once_gives_a_value_to_one_request",
+        ),
+        row(
+            "A log-in is not lost to whatever else its request does, and who was left behind with an old id does not come back.",
+            "ASVS 7.2.4",
+            test_users="a_log_in_is_kept_through_what_asks_the_store_at_once a_user_who_was_left_behind_stays_so",
+        ),
+        row(
             "The application can ask for a fresh proof of identity before something delicate.",
             "ASVS 7.5.1, 7.5.3",
             test_users="a_log_in_is_fresh_for_a_while_and_again_after_a_password nobody_can_prove_again_who_he_never_was",
@@ -98,14 +108,14 @@ TABLES: dict[str, list[Requirement]] = {
     "Log-out": [
         row(
             "A log-out removes the record, and the browser's cookie; a copy of the cookie is worth nothing.",
-            "ASVS 7.4.1, WSTG-SESS-06, CVE-2022-24444, CVE-2023-20862, CVE-2024-31999",
+            "ASVS 7.4.1, WSTG-SESS-06, CVE-2022-24444, CVE-2026-30224, CVE-2023-20862, CVE-2024-31999",
             test_session="logging_out_ends_the_session destroying_ends_the_session",
             test_asgi="destroy_removes_the_record_and_expires_the_cookie",
             demo__test_accounts="logging_out_ends_the_session",
         ),
         row(
             "No request in flight brings the session back: not by a write, a touch or a new id, on any store, with several processes and while servers fail.",
-            "CVE-2025-46336, CVE-2021-41247, expressjs/session#632",
+            "CVE-2025-46336, CVE-2025-32441, CVE-2021-41247, expressjs/session#632",
             test_asgi="a_logout_is_never_undone_by_a_request_in_flight",
             test_rotation="a_logout_between_the_steps_of_a_renewal",
             test_processes="a_logout_amid_eight_writers_is_final",
@@ -130,6 +140,7 @@ TABLES: dict[str, list[Requirement]] = {
             "CVE-2015-5963, CVE-2015-5964",
             test_asgi="destroying_nothing_does_nothing an_untouched_new_session_costs_nothing "
             "reading_an_empty_session_varies_and_stores_nothing",
+            test_session="destroying_a_strangers_session_does_nothing",
         ),
     ],
     "Lifetime": [
@@ -219,6 +230,17 @@ TABLES: dict[str, list[Requirement]] = {
             test_users="an_index_that_names_strangers_shows_and_ends_none_of_them text_and_a_number_are_two_users",
             demo__test_devices="nobody_lists_or_ends_the_session_of_somebody_else",
             stress__test_stress="nothing_is_lost_undone_or_mixed_up",
+        ),
+        row(
+            "Where the session travels in its cookie, nobody can list or end it; that is refused, and not pretended.",
+            "CVE-2024-31999, CVE-2018-1000814",
+            test_content="outside_a_request_there_is_nothing_to_open_or_end there_is_no_list_of_sessions",
+        ),
+        row(
+            "The users of Django's own log-in are known too.",
+            "ASVS 7.4.2, 7.5.2",
+            with_django__test_auth="a_log_in_is_listed_and_the_asking_session_marked a_logout_leaves_the_index "
+            "a_new_password_ends_the_others_at_once whoever_logs_in_by_the_admin_is_listed",
         ),
         row(
             "A list shows no id, and nothing that could be a cookie.",
