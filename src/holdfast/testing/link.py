@@ -126,7 +126,10 @@ class Link:
         self._writers.clear()
 
     async def _finish(self) -> None:
-        # All, for one may be about to accept a connection.
+        # A connection that was accepted just now takes a few turns to have a task that knows of it. One that is cancelled
+        # before its first turn would leave its connection open.
+        for _ in range(8):
+            await asyncio.sleep(0)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
