@@ -126,8 +126,8 @@ class Link:
         self._writers.clear()
 
     async def _finish(self) -> None:
-        # A connection that was accepted just now takes a few turns to have a task that knows of it. One that is cancelled
-        # before its first turn would leave its connection open.
+        # A connection that was accepted just now takes a few turns to have a task that knows of it. A task that is
+        # cancelled before its first turn would leave its connection open.
         for _ in range(8):
             await asyncio.sleep(0)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
