@@ -80,7 +80,8 @@ async def move(source: str, target: str, urls: list[str], sessions: int, journal
     report = completed([*command, "--json"])
     used = cpu() - used
     found = await records(new) if hasattr(new, "all") else await records_of(new, before)
-    assert_equal(before, found)
+    # memcached counts whole seconds when it is written and when it is read, by a clock that ticks once in each.
+    assert_equal(before, found, 3 if target == "memcached" else 2)
     assert report["matching"] == len(before)
     assert report["present"] + report["copied"] == len(before)
     users = Sessions(secret=SECRET, store=new), Sessions(secret=SECRET, store=old)

@@ -84,14 +84,14 @@ async def records_of(given: Any, sids: Any) -> dict[str, Record]:
     return {sid: record for sid, record in found.items() if record is not None}
 
 
-def assert_equal(one: dict[str, Record], other: dict[str, Record]) -> None:
-    """All payloads byte for byte, and all ends within two seconds, where there is an end."""
+def assert_equal(one: dict[str, Record], other: dict[str, Record], seconds: float = 2) -> None:
+    """All payloads byte for byte, and all ends within so many seconds, where there is an end."""
     assert set(one) == set(other)
     far = time.time() + 9 * 365 * 86_400
     for sid, record in one.items():
         assert record.payload == other[sid].payload
         ends = record.expires_at, other[sid].expires_at
-        assert abs(ends[0] - ends[1]) <= 2 or min(ends) > far
+        assert abs(ends[0] - ends[1]) <= seconds or min(ends) > far
 
 
 async def close(*given: Any) -> None:
