@@ -49,8 +49,8 @@ T = TypeVar("T")
 #: How many sessions are on their way at once.
 BATCH = 64
 
-#: By how many seconds two ends may differ and be the same: stores keep whole seconds, and memcached a duration of them, by
-#: a clock that ticks once a second.
+#: By how many seconds two ends may differ and be the same: stores keep whole seconds, and memcached a duration of them,
+#: by a clock that ticks once a second.
 TOLERANCE = 3.0
 
 #: What ends later than this, in seconds from now, has no end: each store has a last moment of its own.
