@@ -20,6 +20,7 @@ from holdfast.dual import TwoColoured
 from holdfast.errors import MissingExtra, SessionError
 from holdfast.manager import Sessions
 from holdfast.stores.base import Carried, can
+from holdfast.stores.forwarding import Forwarding
 
 try:
     from opentelemetry import metrics, trace
@@ -103,7 +104,7 @@ class _Observer:
     """Says to OpenTelemetry what the calls of ``store`` are. Nothing in it raises."""
 
     def __init__(self, meter: Meter, tracer: Tracer, store: object) -> None:
-        store = getattr(store, "_inner", store) if isinstance(store, CodedStore) else store
+        store = store.inner if isinstance(store, CodedStore) else store
         self._tracer = tracer
         self._durations = meter.create_histogram(
             "holdfast.store.duration", "s", "How long the store took", explicit_bucket_boundaries_advisory=_BUCKETS
@@ -147,7 +148,7 @@ def _outcome(verb: str, answer: object) -> str:
     return type(answer).__name__.lower()  # Replaced, Conflict, Missing.
 
 
-class ObservedStore:
+class ObservedStore(Forwarding):
     """Shows ``inner`` to ``observer``: each of the five verbs, in either colour. Whatever else it can, it can too."""
 
     def __init__(self, inner: Any, observer: _Observer) -> None:
@@ -167,21 +168,6 @@ class ObservedStore:
         """Return this store for use under asyncio."""
         inner = self._inner.asynchronous() if can(self._inner, TwoColoured) else self._inner
         return ObservedStore(inner, self._observer)
-
-    def load(self, sid: str) -> Any:
-        return self._call("load", sid)
-
-    def create(self, sid: str, payload: bytes, ttl: float) -> Any:
-        return self._call("create", sid, payload, ttl)
-
-    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
-        return self._call("replace", sid, payload, ttl, expected)
-
-    def touch(self, sid: str, ttl: float) -> Any:
-        return self._call("touch", sid, ttl)
-
-    def delete(self, sid: str) -> Any:
-        return self._call("delete", sid)
 
     def _call(self, verb: str, *arguments: Any) -> Any:
         observer, begin = self._observer, perf_counter()

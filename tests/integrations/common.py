@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from holdfast import CookieOptions, Session, Sessions
 from holdfast.errors import SessionGone
+from holdfast.stores.forwarding import Forwarding
 from holdfast.stores.sqlite import SqliteStore
 
 SECRET = "a secret that is long enough for tests!"
@@ -70,7 +71,7 @@ class Clock:
         return time.time() + (float(self._file.read_text()) if self._file.exists() else 0.0)
 
 
-class Watched:
+class Watched(Forwarding):
     """A store that writes down each call, and can be switched off by a file ``down``."""
 
     def __init__(self, store: Any, folder: Path, name: str) -> None:
@@ -85,21 +86,6 @@ class Watched:
         if (self._folder / "down").exists():
             raise ConnectionError("switched off")
         return getattr(self._store, verb)(*arguments)
-
-    def load(self, sid: str) -> Any:
-        return self._call("load", sid)
-
-    def create(self, sid: str, payload: bytes, ttl: float) -> Any:
-        return self._call("create", sid, payload, ttl)
-
-    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
-        return self._call("replace", sid, payload, ttl, expected)
-
-    def touch(self, sid: str, ttl: float) -> Any:
-        return self._call("touch", sid, ttl)
-
-    def delete(self, sid: str) -> Any:
-        return self._call("delete", sid)
 
 
 class Gate:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from holdfast.dual import Pause, Steps, run_sync, start
 from holdfast.errors import StoreUnavailable
+from holdfast.stores.forwarding import Forwarding
 
 __all__ = ["FaultyStore"]
 
@@ -25,7 +26,7 @@ class _Fault(NamedTuple):
     times: float = float("inf")
 
 
-class FaultyStore:
+class FaultyStore(Forwarding):
     """Passes all calls on to ``inner``, a store, until it is told to fail or to wait; and counts them.
 
     >>> from holdfast.stores.memory import MemoryStore
@@ -109,21 +110,6 @@ class FaultyStore:
             other._inner = self._inner.asynchronous()
         other._offer()
         return other
-
-    def load(self, sid: str) -> Any:
-        return self._call("load", sid)
-
-    def create(self, sid: str, payload: bytes, ttl: float) -> Any:
-        return self._call("create", sid, payload, ttl)
-
-    def replace(self, sid: str, payload: bytes, ttl: float, expected: bytes) -> Any:
-        return self._call("replace", sid, payload, ttl, expected)
-
-    def touch(self, sid: str, ttl: float) -> Any:
-        return self._call("touch", sid, ttl)
-
-    def delete(self, sid: str) -> Any:
-        return self._call("delete", sid)
 
     def _call(self, verb: str, *arguments: Any) -> Any:
         return self._drive(self._steps(verb, arguments))
