@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from holdfast import CookieOptions
+from holdfast import CookieOptions, Lifetime
 from holdfast.cli.checks import CHECKS, Check, Checked, Level
 from holdfast.cli.target import Site
 from holdfast.stores.memory import MemoryStore
@@ -148,17 +147,16 @@ def test_a_missing_secret_is_found(run: Run, tmp_path: Path, new_shop: Callable[
 @pytest.mark.parametrize(
     ("lifetime", "found"),
     [
-        (SimpleNamespace(idle=1800, absolute=43_200), set()),
-        (SimpleNamespace(idle=None, absolute=90 * 86_400), {"life-absolute-long"}),
-        (SimpleNamespace(idle=60 * 86_400, absolute=None), {"life-long"}),
-        (SimpleNamespace(absolute=3600, remember=90 * 86_400), {"life-absolute-long"}),
-        (SimpleNamespace(idle=None, absolute=None), {"life-unlimited"}),
+        (Lifetime(idle=1800, absolute=43_200), set()),
+        (Lifetime(idle=None, absolute=90 * 86_400), {"life-absolute-long"}),
+        (Lifetime(idle=60 * 86_400, absolute=None), {"life-long"}),
+        (Lifetime(absolute=3600, remember=90 * 86_400), {"life-absolute-long"}),
+        (Lifetime(idle=None, absolute=None), {"life-unlimited"}),
     ],
 )
-def test_limits_of_a_life_are_looked_at(new_shop: Callable[..., Shop], lifetime: Any, found: set[str]) -> None:
+def test_limits_of_a_life_are_looked_at(new_shop: Callable[..., Shop], lifetime: Lifetime, found: set[str]) -> None:
     """An absolute limit up to 30 days is what NIST asks for."""
-    checked = Checked(Site(new_shop(secret=STRONG).sessions, "", app=True, keys=1))
-    checked.lifetime = lifetime
+    checked = Checked(Site(new_shop(secret=STRONG, lifetime=lifetime).sessions, "", app=True, keys=1))
     assert {check.name for check in CHECKS if check.name.startswith("life-") and list(check.find(checked))} == found
 
 

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from holdfast import CookieOptions, RequestFacts, SessionError
+from holdfast import CookieOptions, Lifetime, RequestFacts, SessionError
 from holdfast.cli.span import length
 from holdfast.cli.target import Site
 from holdfast.coded import CodedStore
 from holdfast.cookies import MAX_AGE_LIMIT
+from holdfast.lifetime import seconds
 from holdfast.options import SECRET_BYTES, Options, is_well_known
 from holdfast.stores.base import Carried, Indexed, Iterable, can
 from holdfast.stores.memory import MemoryStore
@@ -67,8 +68,6 @@ class Checked:
         self.store: Any = site.sessions.store
         #: What the store was made from, where that was a URL.
         self.place: str | None = getattr(self.store, "place", None)
-        #: The limits of a session's life.
-        self.lifetime: object = getattr(self.options, "lifetime", None)
         #: Whether the records are on a server, or at least in one place, and not in cookies.
         self.keeps = not can(self.store, Carried)
         #: Whether browsers keep the token, and its cookie's attributes matter.
@@ -98,25 +97,25 @@ class Checked:
     @property
     def absolute(self) -> float | None:
         """For how many seconds a session lives at most, however busy it is."""
-        return self._limit("absolute")
+        return seconds(self._limits.absolute)
 
     @property
     def remembered(self) -> float | None:
         """For how many seconds one lives whose visitor wants to be remembered."""
-        return self._limit("remember")
+        return seconds(self._limits.remember)
 
     @property
     def idle(self) -> float:
         """For how many seconds a session lives that nobody uses."""
-        own = self._limit("idle")
+        own = seconds(self._limits.idle)
         life = None if self.cookie is None else self.cookie.lifetime(self.options.clock())
         if life is None:
             return self.options.ttl if own is None else own
         return life if own is None else min(own, life)
 
-    def _limit(self, name: str) -> float | None:
-        seconds = getattr(self.lifetime, name, None)
-        return float(seconds) if isinstance(seconds, (int, float)) else None
+    @property
+    def _limits(self) -> Lifetime:
+        return self.options.lifetime or Lifetime()
 
 
 #: A problem, and its remedy.
@@ -395,7 +394,8 @@ def store_in_cookie(checked: Checked) -> Found:
 def store_without_tls(checked: Checked) -> Found:
     """The store is a server on another host, and the way to it is not encrypted. Seen where a URL names the store."""
     if checked.place is not None and _is_plain(checked.place):
-        yield f"{checked.place} is on another host, and what goes there can be read on the way", _tls(checked.place)
+        problem = f"{checked.place} is on another host, and what goes there can be read on the way"
+        yield problem, _PLAIN[urlsplit(checked.place).scheme]
 
 
 @_check(Level.ERROR, "CVE-2019-16354")
@@ -484,18 +484,18 @@ def outage_anonymous(checked: Checked) -> Found:
 
 # Places ---------------------------------------------------------------------------------------------------------------
 
-#: Schemes of servers -> the option of their URLs that asks for TLS, and the values that do not. None: no option does.
-_PLAIN: dict[str, tuple[str, str] | None] = {
-    "redis": ("", "use the scheme rediss://"),
-    "valkey": ("", "use the scheme valkeys://"),
-    "redis+sentinel": ("", "use the scheme rediss+sentinel://"),
-    "redis+cluster": ("", "use the scheme rediss+cluster://"),
-    "memcached": ("", "put a tunnel (WireGuard, stunnel) between, or use Redis by rediss://"),
-    "mongodb": ("tls=true", "add tls=true to the URL"),
-    "postgresql": ("sslmode=require", "add sslmode=verify-full to the URL"),
-    "postgres": ("sslmode=require", "add sslmode=verify-full to the URL"),
-    "mysql": ("ssl=yes", "add ssl=yes to the URL"),
-    "mariadb": ("ssl=yes", "add ssl=yes to the URL"),
+#: Schemes of servers whose connections are not encrypted by themselves -> the remedy.
+_PLAIN = {
+    "redis": "Use the scheme rediss://.",
+    "valkey": "Use the scheme valkeys://.",
+    "redis+sentinel": "Use the scheme rediss+sentinel://.",
+    "redis+cluster": "Use the scheme rediss+cluster://.",
+    "memcached": "Put a tunnel (WireGuard, stunnel) between, or use Redis by rediss://.",
+    "mongodb": "Add tls=true to the URL.",
+    "postgresql": "Add sslmode=verify-full to the URL.",
+    "postgres": "Add sslmode=verify-full to the URL.",
+    "mysql": "Add ssl=yes to the URL.",
+    "mariadb": "Add ssl=yes to the URL.",
 }
 _PROTECTS = {("tls", "true"), ("ssl", "true"), ("ssl", "yes")} | {
     ("sslmode", mode) for mode in ("require", "verify-ca", "verify-full")
@@ -507,12 +507,6 @@ def _is_plain(place: str) -> bool:
     given = {(name, value) for name, values in parse_qs(query).items() for value in values}
     safe = bool(given & _PROTECTS) or any(name == "ssl_ca" for name, _ in given)
     return scheme in _PLAIN and not safe and not all(map(_is_here, netloc.split(",")))
-
-
-def _tls(place: str) -> str:
-    remedy = _PLAIN[urlsplit(place).scheme]
-    assert remedy is not None
-    return f"{remedy[1][0].upper()}{remedy[1][1:]}."
 
 
 def _is_here(netloc: str) -> bool:
