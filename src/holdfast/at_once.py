@@ -164,7 +164,7 @@ class AtOnce:
                 ttl = lifecycle.life_of(contents.system, contents.cookie or {}, self._options, now)
             answer = yield from self._border.ask(store.replace, stored.sid(), payload, ttl, stored._payload)
             if isinstance(answer, Replaced):
-                session.rewritten(payload, contents.system, now + ttl)
+                session.rewritten(payload, stored._system, contents.system, now + ttl)
                 return result, True
             self._events.count("conflicts")
         raise RetriesExhausted(MAX_TRIES)

@@ -755,10 +755,12 @@ class Session(Watched):
                 self._cookie_stored, self._cookie = stored._cookie_stored, None
         self.refresh()
 
-    def rewritten(self, payload: bytes, system: dict[str, JSON], ends: float) -> None:
-        """Note that the store has ``payload``, with these system fields, and what was changed here is still to come."""
-        base = decode(self._payload or b"{}") or Contents({}, None, {})
-        self._system = merge(base.system, self._system, system, depth=2).data
+    def rewritten(self, payload: bytes, before: dict[str, JSON], after: dict[str, JSON], ends: float) -> None:
+        """Note that the store has ``payload``, and what was changed here is still to come.
+
+        ``before`` and ``after`` are the system fields in the store before it was written, and now.
+        """
+        self._system = merge(before, self._system, after, depth=2).data
         self._payload = payload
         if self._intent is Intent.KEEP:
             self._ends = ends
