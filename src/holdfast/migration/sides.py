@@ -45,27 +45,22 @@ class Side:
 
     async def ask(self, verb: Callable[..., Any], *arguments: Any) -> Any:
         """Return the answer of ``verb``, a verb of the store. Raises MigrationError when patience is at its end."""
-        begun, pause = 0.0, FIRST_PAUSE
+        outage = _Outage(self._name, self._patience, self._fails)
         while True:
             try:
                 answer = verb(*arguments)
                 answer = (await answer) if hasattr(answer, "__await__") else answer
             except Exception as error:
-                if not begun:
-                    begun = time.monotonic()
-                    self._fails(1)
-                await self._pause(error, begun, pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                await outage.wait(error)
                 continue
-            if begun:
-                self._fails(-1)
+            outage.end()
             return answer
 
     async def batches(
         self, size: int, begin: Callable[[], None] = lambda: None
     ) -> AsyncIterator[list[tuple[str, Record]]]:
         """Yield all records, up to ``size`` at a time. After an outage it begins again, calling ``begin`` each time."""
-        begun, pause = 0.0, FIRST_PAUSE
+        outage = _Outage(self._name, self._patience, self._fails)
         while True:
             begin()
             batch: list[tuple[str, Record]] = []
@@ -73,38 +68,19 @@ class Side:
                 records = self.store.all()
                 records = records if hasattr(records, "__aiter__") else _later(records)
                 async for item in records:
-                    if begun:
-                        begun, pause = 0.0, FIRST_PAUSE
-                        self._fails(-1)
+                    outage.end()
                     batch.append(item)
                     if len(batch) >= size:
                         yield batch
                         batch = []
-                if begun:
-                    self._fails(-1)
+                outage.end()
                 if batch:
                     yield batch
                 return
             except MigrationError:
                 raise
             except Exception as error:
-                if not begun:
-                    begun = time.monotonic()
-                    self._fails(1)
-                await self._pause(error, begun, pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-
-    async def _pause(self, error: Exception, begun: float, pause: float) -> None:
-        """Wait before the next try, or raise if ``error`` is none that passes, or it is too late."""
-        if isinstance(error, SessionError) and not isinstance(error, StoreUnavailable):
-            self._fails(-1)
-            raise error
-        if time.monotonic() - begun >= self._patience:
-            raise MigrationError(
-                f"the {self._name} has not answered for {self._patience:g} seconds ({_told(error)}). What was moved is "
-                "moved: start the same command again when it is back"
-            ) from error
-        await asyncio.sleep(pause)
+                await outage.wait(error)
 
     def _fails(self, change: int) -> None:
         before, self._failing = self._failing, self._failing + change
@@ -121,6 +97,36 @@ class Side:
             answer = self.store.close()
             if hasattr(answer, "__await__"):
                 await answer
+
+
+class _Outage:
+    """What one call, or listing, has to wait for: none as long as all is well."""
+
+    def __init__(self, name: str, patience: float, fails: Callable[[int], None]) -> None:
+        self._name, self._patience, self._fails = name, patience, fails
+        self._begun, self._pause = 0.0, FIRST_PAUSE
+
+    async def wait(self, error: Exception) -> None:
+        """Wait before the next try, or raise if ``error`` is none that passes, or it is too late."""
+        if not self._begun:
+            self._begun = time.monotonic()
+            self._fails(1)
+        if isinstance(error, SessionError) and not isinstance(error, StoreUnavailable):
+            self._fails(-1)
+            raise error
+        if time.monotonic() - self._begun >= self._patience:
+            raise MigrationError(
+                f"the {self._name} has not answered for {self._patience:g} seconds ({_told(error)}). What was moved is "
+                "moved: start the same command again when it is back"
+            ) from error
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def end(self) -> None:
+        """Note that there is an answer."""
+        if self._begun:
+            self._begun, self._pause = 0.0, FIRST_PAUSE
+            self._fails(-1)
 
 
 class DrySide:
