@@ -7,11 +7,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from holdfast import stores
+from holdfast.cli.target import imported
 from holdfast.errors import InvalidOption
 from holdfast.manager import Sessions
 from holdfast.migration import Progress as Step
@@ -143,11 +143,8 @@ def _sessions(option: str, given: str) -> Sessions:
     """Return the Sessions that ``module:name`` names. The module is looked for here first."""
     module, _, name = given.partition(":")
     remedy = 'Give a URL such as "redis://localhost/0", or "shop.main:sessions", the name of a Sessions.'
-    sys.path.insert(0, "")
     try:
-        found: object = import_module(module)
-        for part in (name or "sessions").split("."):
-            found = getattr(found, part)
+        found = attrgetter(name or "sessions")(imported(module))
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise InvalidOption(option, f"{given!r} cannot be found ({type(error).__name__})", remedy) from error
     if not isinstance(found, Sessions):

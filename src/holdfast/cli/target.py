@@ -28,7 +28,7 @@ from holdfast import Session, SessionError, Sessions, StoreUnavailable
 from holdfast.options import WeakSecretWarning
 from holdfast.stores import place_of
 
-__all__ = ["App", "Site", "Store", "opened", "secrets_of_environment"]
+__all__ = ["App", "Site", "Store", "imported", "opened", "secrets_of_environment"]
 
 SECRET = "SESSION_SECRET"  # noqa: S105
 
@@ -204,15 +204,20 @@ def _check_that_it_is_there(url: str) -> None:
         raise SessionError(f"{place_of(url)}: there is nothing of this name. An absolute path has four slashes")
 
 
+def imported(module: str) -> Any:
+    """Return the module of this name, which may be in the current folder."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return import_module(module)
+
+
 def _of_program(app: str) -> Sessions:
-    """Return the Sessions that ``app``, ``MODULE:NAME``, names, imported with the current folder on the path."""
+    """Return the Sessions that ``app``, ``MODULE:NAME``, names."""
     module, _, name = app.partition(":")
     if not module or not name:
         raise SessionError(f"--app {app!r} is not MODULE:NAME, such as shop.main:sessions")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     try:
-        found: Any = import_module(module)
+        found = imported(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise _failed(f"{module} cannot be imported", error) from error
