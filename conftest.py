@@ -27,6 +27,7 @@ def _in_a_folder_of_its_own(namespace: dict[str, Any]) -> None:
     os.chdir(namespace["_folder"].name)
     os.environ["SESSION_SECRET"] = "a secret that is long enough for tests!"
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", "a session secret is well known")  # It is published with the examples.
     for imported_by_pyramid in ("'cgi' is deprecated", "pkg_resources is deprecated", "Deprecated call to `pkg_res"):
         warnings.filterwarnings("ignore", imported_by_pyramid)
 
@@ -43,24 +44,35 @@ def _back(namespace: dict[str, Any]) -> None:
 
 
 def _with_a_session(namespace: dict[str, Any]) -> None:
-    from holdfast import RequestFacts, Sessions
+    from sessile import RequestFacts, Sessions
 
-    namespace["session"] = Sessions(secret="a secret that is long enough!!!!").begin_sync(b"", RequestFacts)
+    namespace["session"] = Sessions(secret="a secret that is long enough for tests!").engine.begin_sync(
+        b"", RequestFacts
+    )
 
 
 _pages = Sybil(
     parsers=[PythonCodeBlockParser()],
-    patterns=["README.md", "docs/*.md", "docs/**/*.md", "docs/how-to/stores/*.md", "docs/how-to/frameworks/*.md"],
+    patterns=[
+        "README.md",
+        "docs/*.md",
+        "docs/**/*.md",
+        "docs/how-to/stores/*.md",
+        "docs/how-to/frameworks/*.md",
+        "docs/how-to/node/*.md",
+    ],
     setup=_in_a_folder_of_its_own,
     teardown=_back,
 )
 _docstrings = Sybil(
     parsers=[DocTestParser()],
-    patterns=["src/holdfast/*.py", "src/holdfast/cli/*.py", "src/holdfast/stores/*.py", "src/holdfast/testing/*.py"],
+    patterns=["src/sessile/*.py", "src/sessile/*/*.py", "src/sessile/*/*/*.py"],
     document_types={".py": PythonDocStringDocument},
     setup=_with_a_session,
 )
 
 pytest_collect_file = (_pages + _docstrings).pytest()
+
+pytest_plugins = ["tests.fast"]
 
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("docs/hooks/*.py")]

@@ -7,7 +7,7 @@ the time of the bare application is subtracted. The libraries take turns, round 
 counts, so that a busy machine disturbs all alike. Compare the columns, not the figures of two machines.
 
 What each does differs: Starlette keeps the data in the cookie and can neither end nor share a session; starsessions
-writes the record and the cookie at every request that loads it; holdfast verifies the cookie, reads the record, finds
+writes the record and the cookie at every request that loads it; sessile verifies the cookie, reads the record, finds
 out whether anything changed at any depth, and renews the record. The visitor's requests come in rows with the same
 cookie, as browsers send them.
 """
@@ -28,8 +28,8 @@ from starlette.requests import HTTPConnection
 from starsessions import InMemoryStore, load_session
 from starsessions import SessionMiddleware as StarsessionsMiddleware
 
-from holdfast import Sessions
-from holdfast.asgi import SessionMiddleware
+from sessile import Sessions
+from sessile.asgi import SessionMiddleware
 
 SECRET = "a secret that is long enough for tests!"
 SMALL = {f"key{number}": "v" * 40 for number in range(5)} | {"n": 1}  # about 300 bytes
@@ -124,9 +124,9 @@ async def main() -> None:
     sqlite = Sessions(secret=SECRET, store=f"sqlite:///{Path(folder.name) / 'sessions.db'}")
     theirs = InMemoryStore()
     libraries: dict[str, tuple[Any, bool]] = {
-        "holdfast, memory": (lambda app: SessionMiddleware(app, memory), False),
-        "holdfast, memory, lazy": (lambda app: SessionMiddleware(app, memory, lazy=True), False),
-        "holdfast, sqlite": (lambda app: SessionMiddleware(app, sqlite), False),
+        "sessile, memory": (lambda app: SessionMiddleware(app, memory), False),
+        "sessile, memory, lazy": (lambda app: SessionMiddleware(app, memory, lazy=True), False),
+        "sessile, sqlite": (lambda app: SessionMiddleware(app, sqlite), False),
         "starlette (in the cookie)": (lambda app: StarletteMiddleware(app, secret_key=SECRET), False),
         "starsessions, memory": (
             lambda app: StarsessionsMiddleware(app, store=theirs, lifetime=3600, cookie_https_only=False),
@@ -135,7 +135,7 @@ async def main() -> None:
     }
     cells: dict[tuple[str, str], tuple[Any, Any]] = {}
     for name, (make, load) in libraries.items():
-        plain = libraries["holdfast, memory"][0] if "lazy" in name else make
+        plain = libraries["sessile, memory"][0] if "lazy" in name else make
         for column, (work, data) in COLUMNS.items():
             if "lazy" in name and work is not None:
                 continue
@@ -161,9 +161,9 @@ def report(figures: dict[tuple[str, str], float], names: list[str], bare: float)
     for name in names:
         row = [figures.get((name, column)) for column in COLUMNS]
         print(f"| {name:26} |" + "".join(f" {'' if figure is None else format(figure, '.1f'):>13} |" for figure in row))
-    ours = figures["holdfast, memory", "read 1 key"]
+    ours = figures["sessile, memory", "read 1 key"]
     for name in names[-2:]:
-        print(f"\nread 1 key: holdfast takes {ours / figures[name, 'read 1 key']:.2f} of the time of {name}", end="")
+        print(f"\nread 1 key: sessile takes {ours / figures[name, 'read 1 key']:.2f} of the time of {name}", end="")
     print()
 
 

@@ -23,19 +23,19 @@ ROUNDS = 7
 REQUESTS = 400
 
 DJANGO = "django.contrib.sessions.middleware.SessionMiddleware"
-PLAIN = "holdfast.django.PlainSessionMiddleware"
-SIGNED = "holdfast.django.SessionMiddleware"
+PLAIN = "sessile.django.PlainSessionMiddleware"
+SIGNED = "sessile.django.SessionMiddleware"
 
 #: name: middleware, engine, store, and the row it is compared with.
 ROWS: dict[str, tuple[str | None, str, str, str]] = {
     "no sessions": (None, "django.contrib.sessions.backends.cache", "", ""),
     "Django, cache in memory": (DJANGO, "django.contrib.sessions.backends.cache", "", ""),
-    "holdfast, memory": (PLAIN, "holdfast.django", "memory://", "Django, cache in memory"),
-    "holdfast, memory, signed": (SIGNED, "holdfast.django", "memory://", "Django, cache in memory"),
+    "sessile, memory": (PLAIN, "sessile.django", "memory://", "Django, cache in memory"),
+    "sessile, memory, signed": (SIGNED, "sessile.django", "memory://", "Django, cache in memory"),
     "Django, db (SQLite)": (DJANGO, "django.contrib.sessions.backends.db", "", ""),
     "Django, cached_db": (DJANGO, "django.contrib.sessions.backends.cached_db", "", "Django, db (SQLite)"),
-    "holdfast, SQLite": (PLAIN, "holdfast.django", "sqlite:///{folder}/sessions.db", "Django, db (SQLite)"),
-    "holdfast, SQLite, signed": (SIGNED, "holdfast.django", "sqlite:///{folder}/sessions.db", "Django, db (SQLite)"),
+    "sessile, SQLite": (PLAIN, "sessile.django", "sqlite:///{folder}/sessions.db", "Django, db (SQLite)"),
+    "sessile, SQLite, signed": (SIGNED, "sessile.django", "sqlite:///{folder}/sessions.db", "Django, db (SQLite)"),
 }
 PAGES = ("untouched", "read", "write")
 
@@ -71,7 +71,7 @@ def serve(row: str, folder: str) -> None:
         INSTALLED_APPS=["django.contrib.sessions"],
         MIDDLEWARE=[middleware] if middleware else [],
         SESSION_ENGINE=engine,
-        HOLDFAST={"store": store.format(folder=folder)},
+        SESSILE={"store": store.format(folder=folder)},
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/db"}},
     )
     setup()

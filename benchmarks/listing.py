@@ -17,7 +17,7 @@ from typing import Any
 from tests.conftest import SECRET
 from tests.stress.stores import SITES, open_store
 
-from holdfast import RequestFacts, Sessions
+from sessile import RequestFacts, Sessions
 
 FEW, MANY = 10, 100
 ROUNDS = 7
@@ -25,9 +25,9 @@ ROUNDS = 7
 
 def log_in(sessions: Sessions, user: str, times: int) -> None:
     for _ in range(times):
-        session = sessions.begin_sync(b"", RequestFacts)
+        session = sessions.engine.begin_sync(b"", RequestFacts)
         session.login(user, device="Firefox")
-        sessions.commit_sync(session)
+        sessions.engine.commit_sync(session)
 
 
 def listing(sessions: Sessions, user: str, number: int) -> float:

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from holdfast.stores.memory import MemoryStore
+from sessile.stores.memory import MemoryStore
 
 SIZES = (10_000, 100_000, 1_000_000)
 PAYLOAD_BYTES = 300

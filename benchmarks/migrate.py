@@ -1,4 +1,4 @@
-"""Move sessions with ``holdfast migrate`` from one store to the next; kill it half-way each time, and start it again.
+"""Move sessions with ``sessile migrate`` from one store to the next; kill it half-way each time, and start it again.
 
     PYTHONPATH=. python benchmarks/migrate.py sqlite redis postgresql --sessions 100000
 
@@ -26,10 +26,10 @@ from typing import Any
 from tests.migration.sessions import SECRET, answer, assert_equal, close, fill, records, records_of, under_asyncio
 from tests.stress.stores import SITES, Site
 
-from holdfast import Sessions
-from holdfast.stores import from_url
+from sessile import Sessions
+from sessile.stores import from_url
 
-HOLDFAST = Path(sys.executable).with_name("holdfast")
+SESSILE = Path(sys.executable).with_name("sessile")
 
 
 def url_of(site: Site) -> str:
@@ -73,7 +73,7 @@ async def move(source: str, target: str, urls: list[str], sessions: int, journal
     """Move all from the one to the other, and print what came of it."""
     old, new = (from_url(url, time.time) for url in urls)
     before = await records(old)
-    command = [str(HOLDFAST), "migrate", "--from", urls[0], "--to", urls[1], "--journal", journal]
+    command = [str(SESSILE), "migrate", "--from", urls[0], "--to", urls[1], "--journal", journal]
     begun, used = time.monotonic(), cpu()
     there = await kill_half_way([*command, "--no-verify"], under_asyncio(new), sessions)
     killed = time.monotonic() - begun
@@ -86,7 +86,7 @@ async def move(source: str, target: str, urls: list[str], sessions: int, journal
     assert report["present"] + report["copied"] == len(before)
     users = Sessions(secret=SECRET, store=new), Sessions(secret=SECRET, store=old)
     for number in range(0, 10, 3):
-        theirs, ours = [{one._sid for one in await site.of_user(f"user-{number}")} for site in users]
+        theirs, ours = [{one._sid for one in await site.aof_user(f"user-{number}")} for site in users]
         assert theirs == ours
         assert theirs
     again = completed([*command, "--json"])
@@ -102,7 +102,7 @@ async def move(source: str, target: str, urls: list[str], sessions: int, journal
 
 async def main(names: list[str], sessions: int) -> None:
     with ExitStack() as ending:
-        folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-"))
+        folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="sessile-"))
         urls = [url_of(ending.enter_context(SITES[name]())) for name in names]
         first = from_url(urls[0], time.time)
         begun = time.monotonic()

@@ -1,7 +1,7 @@
-"""What becomes of a logout, and of two changes, when requests of one visitor overlap: holdfast and others.
+"""What becomes of a logout, and of two changes, when requests of one visitor overlap: sessile and others.
 
     python benchmarks/races.py
-    python benchmarks/races.py --only holdfast starsessions --rounds 5
+    python benchmarks/races.py --only sessile starsessions --rounds 5
 
 Each library serves a small application of its own (benchmarks/races/), in a process of its own, over HTTP, with the
 settings of its documentation. Three races, each many times:
@@ -39,7 +39,7 @@ from pathlib import Path
 
 import httpx
 
-import holdfast
+import sessile
 
 APPLICATIONS = Path(__file__).parent / "races"
 NODE_MODULES = Path(__file__).parents[1] / "tests/node/node_modules"
@@ -88,10 +88,10 @@ _FLASK = ("flask-session", "flask", "waitress")
 _EXPRESS = ("express-session", "express")
 _STARLETTE = ("starlette", "uvicorn")
 PEERS = [
-    Peer("holdfast, memory", "defaults", "holdfast_app.py memory://", ("holdfast", *_STARLETTE)),
-    Peer("holdfast, SQLite", "defaults", "holdfast_app.py sqlite:///{folder}/sessions.db", ("holdfast", *_STARLETTE)),
-    Peer("holdfast, files", "defaults", "holdfast_app.py file:///{folder}", ("holdfast", *_STARLETTE)),
-    Peer("holdfast, Redis", "defaults", "holdfast_app.py redis", ("holdfast", *_STARLETTE, "redis")),
+    Peer("sessile, memory", "defaults", "sessile_app.py memory://", ("sessile", *_STARLETTE)),
+    Peer("sessile, SQLite", "defaults", "sessile_app.py sqlite:///{folder}/sessions.db", ("sessile", *_STARLETTE)),
+    Peer("sessile, files", "defaults", "sessile_app.py file:///{folder}", ("sessile", *_STARLETTE)),
+    Peer("sessile, Redis", "defaults", "sessile_app.py redis", ("sessile", *_STARLETTE, "redis")),
     Peer("express-session, MemoryStore", "`resave: false`, as advised", "express_session.js memory", _EXPRESS),
     Peer("express-session, MemoryStore", "`resave: true`, its default", "express_session.js memory resave", _EXPRESS),
     Peer(
@@ -124,7 +124,7 @@ PEERS = [
     Peer("Django, cached_db", "defaults", "django_app.py cached_db", ("django", "waitress")),
     Peer("Django, file", "defaults", "django_app.py file", ("django", "waitress")),
     Peer("Starlette, in the cookie", "defaults", "starlette_app.py", (*_STARLETTE, "itsdangerous")),
-    Peer("holdfast, in the cookie", "defaults", "holdfast_app.py cookie://", ("holdfast", *_STARLETTE, "cryptography")),
+    Peer("sessile, in the cookie", "defaults", "sessile_app.py cookie://", ("sessile", *_STARLETTE, "cryptography")),
 ]
 
 
@@ -280,8 +280,8 @@ def redis_server() -> Iterator[str]:
 
 def python_version(package: str) -> str | None:
     """Return the version of a Python package, or None if it is not installed."""
-    if package == "holdfast":
-        return holdfast.__version__
+    if package == "sessile":
+        return sessile.__version__
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

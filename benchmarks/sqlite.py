@@ -2,7 +2,7 @@
 
     python benchmarks/sqlite.py
 
-Microseconds a call, with one task and with fifty at once, best of several rounds. "inline" is what holdfast does first;
+Microseconds a call, with one task and with fifty at once, best of several rounds. "inline" is what sessile does first;
 the worker thread is where it goes when the file is locked.
 """
 
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from holdfast.stores.sqlite import SqliteStore
+from sessile.stores.sqlite import SqliteStore
 
 PAYLOADS = (b"a" * 300, b"b" * 300)
 CALLS, ROUNDS = 1000, 7

@@ -23,9 +23,9 @@ from cachelib.simple import SimpleCache
 from flask.sessions import SessionInterface
 from flask_session import Session as FlaskSession
 
-import holdfast.flask
-from holdfast import Sessions
-from holdfast.wsgi import SessionMiddleware
+import sessile.flask
+from sessile import Sessions
+from sessile.wsgi import SessionMiddleware
 
 SECRET = "a secret that is long enough for tests!"
 DATA = {f"key{number}": "v" * 40 for number in range(5)} | {"n": 1}  # about 300 bytes
@@ -75,11 +75,11 @@ def plain(environ: Any, start_response: Any) -> Any:
     """Be the plain application."""
     path = environ["PATH_INFO"]
     if path == "/login":
-        environ["holdfast.session"].update(DATA)
+        environ["sessile.session"].update(DATA)
     elif path == "/read":
-        environ["holdfast.session"]["n"]
+        environ["sessile.session"]["n"]
     elif path == "/write":
-        environ["holdfast.session"]["n"] += 1
+        environ["sessile.session"]["n"] += 1
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"ok"]
 
@@ -134,9 +134,9 @@ def main() -> None:
     """Measure, and print the table."""
     sessions = Sessions(secret=SECRET)
     apps = {
-        "holdfast.wsgi": SessionMiddleware(plain, sessions),
-        "holdfast.wsgi, lazy=False": SessionMiddleware(plain, sessions, lazy=False),
-        "holdfast.flask": of_flask(lambda app: holdfast.flask.init_app(app, sessions)),
+        "sessile.wsgi": SessionMiddleware(plain, sessions),
+        "sessile.wsgi, lazy=False": SessionMiddleware(plain, sessions, lazy=False),
+        "sessile.flask": of_flask(lambda app: sessile.flask.init_app(app, sessions)),
         "Flask (in the cookie)": of_flask(lambda app: None),
         "Flask-Session, memory": of_flask(flask_session),
     }
@@ -167,8 +167,8 @@ def main() -> None:
         print(f"| {name:26} |" + "".join(f" {figures[name, column]:>12.1f} |" for column in COLUMNS))
     for column in ("untouched", "read 1 key"):
         for name in list(apps)[-2:]:
-            ratio = figures["holdfast.flask", column] / figures[name, column]
-            print(f"\n{column}: holdfast.flask takes {ratio:.2f} of the time of {name}", end="")
+            ratio = figures["sessile.flask", column] / figures[name, column]
+            print(f"\n{column}: sessile.flask takes {ratio:.2f} of the time of {name}", end="")
     print()
 
 

@@ -65,7 +65,9 @@ class Browser:
             if message["type"] == "http.response.start":
                 assert response.status == 0, "a second head"
                 response.status = message["status"]
-                response.headers = [(name.decode(), value.decode()) for name, value in message.get("headers", [])]
+                # The length, which says that the body is complete, is of no interest to anybody here.
+                lines = [line for line in message.get("headers", []) if line[0] != b"content-length"]
+                response.headers = [(name.decode(), value.decode()) for name, value in lines]
                 for line in response.all("set-cookie"):
                     self.remember(line)
             elif message["type"] == "http.response.body":
@@ -89,7 +91,9 @@ def handler(work: Callable[[Any], Any], headers: list[tuple[bytes, bytes]] | Non
         result = work(scope.get("session"))
         if hasattr(result, "__await__"):
             result = await result
-        await send({"type": "http.response.start", "status": 200, "headers": list(headers or [])})
-        await send({"type": "http.response.body", "body": repr(result).encode()})
+        body = repr(result).encode()
+        lines = [*(headers or []), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": lines})
+        await send({"type": "http.response.body", "body": body})
 
     return app

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from holdfast import Session, Sessions
-from holdfast.asgi import SessionMiddleware
-from holdfast.testing import FrozenClock
+from sessile import Session, Sessions
+from sessile.asgi import SessionMiddleware
+from sessile.testing import FrozenClock
 from tests.asgi import Browser, Response, handler
 
 # A machine that checks a commit must say the same twice; a developer's may find something new each time.

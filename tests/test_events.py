@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast import CookieOptions, Event, InvalidOption, RequestFacts, Sessions, asgi, wsgi
-from holdfast.errors import TooManySessions
-from holdfast.events import LINES, WINDOW, Events, Happening
-from holdfast.limit import Limit
-from holdfast.stores.memory import MemoryStore
-from holdfast.testing import FaultyStore
+from sessile import CookieOptions, Event, InvalidOption, RequestFacts, Sessions, asgi, wsgi
+from sessile.errors import TooManySessions
+from sessile.events import LINES, WINDOW, EventKind, Events, RateLimit
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FaultyStore
 from tests.asgi import Browser
 from tests.conftest import SECRET, Clock, Visitor
 
@@ -42,13 +41,13 @@ def names(told: list[Event]) -> list[str]:
     return [event.name for event in told]
 
 
-@pytest.mark.parametrize("happening", Happening, ids=lambda happening: happening.name)
-def test_each_is_logged_at_its_level(happening: Happening, caplog: pytest.LogCaptureFixture) -> None:
-    """Each happening is one line in the log named ``holdfast``, at the level that the table gives it."""
-    caplog.set_level(logging.DEBUG, "holdfast")
-    Events(b"key", None).tell(happening, SID, "What it means.")
+@pytest.mark.parametrize("happening", EventKind, ids=lambda happening: happening.name)
+def test_each_is_logged_at_its_level(happening: EventKind, caplog: pytest.LogCaptureFixture) -> None:
+    """Each happening is one line in the log named ``sessile``, at the level that the table gives it."""
+    caplog.set_level(logging.DEBUG, "sessile")
+    Events(b"key", None).report(happening, SID, "What it means.")
     (line,) = caplog.records
-    assert (line.name, line.levelno) == ("holdfast", happening.level)
+    assert (line.name, line.levelno) == ("sessile", happening.level)
     assert line.getMessage().startswith(f"{happening.label} session=")
     assert line.getMessage().endswith("What it means.")
 
@@ -93,7 +92,7 @@ class Browsing:
     async def _visit_asgi(self, work: Callable[[Any], Any], cookie: str) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if "lazy" in self._colour:
-                await scope["holdfast.load"]()
+                await scope["sessile.load"]()
             work(scope["session"])
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b""})
@@ -103,7 +102,7 @@ class Browsing:
 
     def _visit_wsgi(self, work: Callable[[Any], Any], cookie: str) -> None:
         def app(environ: Any, start_response: Any) -> list[bytes]:
-            work(environ["holdfast.session"])
+            work(environ["sessile.session"])
             start_response("200 OK", [])
             return [b""]
 
@@ -170,7 +169,7 @@ def test_a_log_in_that_is_saved_at_once_is_told_once(told: list[Event], watched:
 
     async def work(session: Any) -> None:
         session.login("zoe")
-        await session.save()
+        await session.asave()
         assert names(told) == ["created", "logged_in"]
 
     watched.visit(work)
@@ -182,7 +181,7 @@ def test_two_logouts_at_once_end_one_session(told: list[Event], watched: Visitor
     watched.visit(lambda session: session.update(a=1))
 
     async def work(session: Any) -> None:
-        await watched.sessions.revoke(session.id)
+        await watched.sessions.arevoke(session.id)
         session.logout()
 
     told.clear()
@@ -196,11 +195,11 @@ def test_what_is_written_at_once_is_told(told: list[Event], watched: Visitor) ->
     told.clear()
 
     async def work(session: Any) -> None:
-        await session.incr("a")
+        await session.aincr("a")
         async with session.lock():
             pass
-        await session.pop_once("a")
-        await session.pop_once("a")
+        await session.apop_once("a")
+        await session.apop_once("a")
 
     watched.visit(work)
     assert names(told) == ["loaded", "saved", "saved"]
@@ -208,7 +207,7 @@ def test_what_is_written_at_once_is_told(told: list[Event], watched: Visitor) ->
 
 def test_ordinary_life_is_not_logged_by_default(watched: Visitor, caplog: pytest.LogCaptureFixture) -> None:
     """A visitor who comes, writes and leaves gives no line at the level where most logs begin; a log-in gives one."""
-    caplog.set_level(logging.INFO, "holdfast")
+    caplog.set_level(logging.INFO, "sessile")
     watched.visit(lambda session: session.update(a=1))
     watched.visit(lambda session: session.update(a=2))
     watched.visit(lambda session: session.login("user"))
@@ -219,16 +218,16 @@ def test_ordinary_life_is_not_logged_by_default(watched: Visitor, caplog: pytest
 
 def test_labels_are_of_one_kind() -> None:
     """A label is a name that every system of metrics takes, and no two happenings share one."""
-    labels = [happening.label for happening in Happening]
+    labels = [happening.label for happening in EventKind]
     assert all(label.replace("_", "").isalpha() and label.islower() for label in labels)
-    assert len(set(labels)) == len(labels) == len(Happening.__members__)
+    assert len(set(labels)) == len(labels) == len(EventKind.__members__)
 
 
 @given(sid=st.text(st.characters(), min_size=6), key=st.binary())
 def test_no_id_is_told(sid: str, key: bytes) -> None:
     """Whatever the id, an event has a short keyed hash in its place."""
     told: list[Event] = []
-    Events(key, told.append).tell(Happening.SAVED, sid)
+    Events(key, told.append).report(EventKind.SAVED, sid)
     assert len(told[0].session) == 12
     assert sid not in told[0].session + told[0].detail
 
@@ -238,7 +237,7 @@ def test_one_session_has_one_alias() -> None:
 
     def alias(key: bytes, sid: str | None) -> str:
         told: list[Event] = []
-        Events(key, told.append).tell(Happening.SAVED, sid)
+        Events(key, told.append).report(EventKind.SAVED, sid)
         return told[0].session
 
     assert alias(b"key", "one") == alias(b"key", "one")
@@ -263,13 +262,13 @@ def test_a_hook_that_raises_changes_nothing(
 
 def test_nothing_is_made_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a hook, and with the log silent, no event is made and nothing is hashed."""
-    logging.getLogger("holdfast").setLevel(logging.CRITICAL)
+    logging.getLogger("sessile").setLevel(logging.CRITICAL)
     try:
-        monkeypatch.setattr("holdfast.events.Event", None)
-        monkeypatch.setattr("holdfast.events.hashlib.blake2b", None)
-        Events(b"key", None).tell(Happening.STORE_UNAVAILABLE, SID)
+        monkeypatch.setattr("sessile.events.Event", None)
+        monkeypatch.setattr("sessile.events.hashlib.blake2b", None)
+        Events(b"key", None).report(EventKind.STORE_UNAVAILABLE, SID)
     finally:
-        logging.getLogger("holdfast").setLevel(logging.NOTSET)
+        logging.getLogger("sessile").setLevel(logging.NOTSET)
 
 
 def test_who_is_looked_up_by_a_program_has_brought_nothing(told: list[Event], watched: Visitor, clock: Clock) -> None:
@@ -343,9 +342,9 @@ def test_a_merge_is_told(told: list[Event], watched: Visitor) -> None:
     def meeting(key: str, value: int) -> Callable[[Any], Any]:
         async def work(session: Any) -> None:
             session["mine"] = value
-            other = await watched.sessions.open(session.id)
+            other = await watched.sessions.aopen(session.id)
             other[key] = -value
-            await other.save()
+            await other.asave()
 
         return work
 
@@ -384,7 +383,7 @@ def test_a_revoked_session_is_told(told: list[Event], watched: Visitor) -> None:
     told.clear()
     assert watched.sessions.revoke(sid) is True
     assert names(told) == ["revoked"]
-    assert Happening.REVOKED.level == logging.INFO
+    assert EventKind.REVOKED.level == logging.INFO
     assert watched.sessions.revoke(sid) is False
     assert names(told) == ["revoked"]
     watched.sessions.clear()
@@ -432,9 +431,9 @@ def test_an_outage_is_told(told: list[Event], clock: Clock) -> None:
 
     sessions = Sessions(secret=SECRET, store=Broken(), clock=clock, on_event=told.append)  # type: ignore[arg-type]
     good = Sessions(secret=SECRET, clock=clock)
-    session = good.begin_sync(b"", RequestFacts)
+    session = good.engine.begin_sync(b"", RequestFacts)
     session["a"] = 1
-    (cookie,) = good.commit_sync(session)
+    (cookie,) = good.engine.commit_sync(session)
     visitor = Visitor(sessions)
     visitor.jar["connect.sid"] = cookie.partition(";")[0].partition("=")[2]
     visit = visitor.visit()
@@ -458,7 +457,7 @@ def test_an_outage_is_told_once(told: list[Event], new_browser: Callable[..., Br
     store.fail(verb, error=ConnectionResetError("redis://user:password@host"))
     browser.visit(works.get(verb, lambda session: session.update(a=1)))
     assert names(told) == (["loaded"] if verb in works else []) + ["store_unavailable"]
-    assert told[-1].detail == "ConnectionResetError"
+    assert told[-1].detail == f"FaultyStore.{verb} failed: ConnectionResetError"
 
 
 # The log --------------------------------------------------------------------------------------------------------------
@@ -466,8 +465,8 @@ def test_an_outage_is_told_once(told: list[Event], new_browser: Callable[..., Br
 
 def test_a_line_has_fields(caplog: pytest.LogCaptureFixture) -> None:
     """What writes JSON finds in each record what the text says."""
-    caplog.set_level(logging.INFO, "holdfast")
-    Events(b"key", None).tell(Happening.REVOKED, SID, "What it means.")
+    caplog.set_level(logging.INFO, "sessile")
+    Events(b"key", None).report(EventKind.REVOKED, SID, "What it means.")
     (line,) = caplog.records
     fields = {name: vars(line)[name] for name in ("event", "detail", "suppressed")}
     assert fields == {"event": "revoked", "detail": "What it means.", "suppressed": 0}
@@ -475,21 +474,21 @@ def test_a_line_has_fields(caplog: pytest.LogCaptureFixture) -> None:
     assert len(vars(line)["session"]) == 12
 
 
-@pytest.mark.parametrize("happening", Happening, ids=lambda happening: happening.name)
+@pytest.mark.parametrize("happening", EventKind, ids=lambda happening: happening.name)
 def test_of_what_anybody_can_cause_a_few_lines_are_written(
-    happening: Happening, caplog: pytest.LogCaptureFixture, clock: Clock
+    happening: EventKind, caplog: pytest.LogCaptureFixture, clock: Clock
 ) -> None:
     """The rest is one line, when the time is over. The hook is told of each, and each is counted."""
-    caplog.set_level(logging.DEBUG, "holdfast")
+    caplog.set_level(logging.DEBUG, "sessile")
     told: list[Event] = []
     events = Events(b"key", told.append, clock=clock)
     for _ in range(LINES + 90):
-        events.tell(happening, SID)
+        events.report(happening, SID)
     assert len(caplog.records) == (LINES if happening.limited else LINES + 90)
     assert (len(told), events.counts()) == (LINES + 90, {happening.label: LINES + 90})
     caplog.clear()
     clock.advance(WINDOW)
-    events.tell(happening, SID)
+    events.report(happening, SID)
     lines = [(line.levelno, line.getMessage().split(" ", 2)[2]) for line in caplog.records]
     held = [(happening.level, "90 more like this were suppressed")]
     assert lines == (held if happening.limited else []) + [(happening.level, "")]
@@ -498,9 +497,17 @@ def test_of_what_anybody_can_cause_a_few_lines_are_written(
 
 def test_what_is_limited_is_what_strangers_can_cause() -> None:
     """A line that an audit wants is never left out; nor is one that somebody has asked for by the level."""
-    audit = {Happening.LOGGED_IN, Happening.REAUTHENTICATED, Happening.REVOKED}
+    audit = {
+        EventKind.LOGGED_IN,
+        EventKind.REAUTHENTICATED,
+        EventKind.REVOKED,
+        EventKind.OPERATED,
+        EventKind.LOGIN_REFUSED,
+        EventKind.REVOCATION_INCOMPLETE,
+        EventKind.DEVICE_BOUND,
+    }
     assert not any(happening.limited for happening in audit)
-    logged_by_default = {happening for happening in Happening if happening.level >= logging.INFO}
+    logged_by_default = {happening for happening in EventKind if happening.level >= logging.INFO}
     assert all(happening.limited for happening in logged_by_default - audit)
 
 
@@ -508,10 +515,10 @@ def test_a_burst_that_is_over_is_told_with_the_next_event(caplog: pytest.LogCapt
     """Of whatever kind that is."""
     events = Events(b"key", None, clock=clock)
     for _ in range(LINES + 5):
-        events.tell(Happening.CORRUPT, SID)
+        events.report(EventKind.CORRUPT, SID)
     clock.advance(WINDOW)
     caplog.clear()
-    events.tell(Happening.STORE_UNAVAILABLE)
+    events.report(EventKind.STORE_UNAVAILABLE)
     assert [(line.levelno, vars(line)["event"], vars(line)["suppressed"]) for line in caplog.records] == [
         (logging.WARNING, "corrupt_record", 5),
         (logging.ERROR, "store_unavailable", 0),
@@ -525,7 +532,7 @@ def test_threads_share_one_limit_and_no_count_is_lost(caplog: pytest.LogCaptureF
 
     def flood() -> None:
         for _ in range(500):
-            events.tell(Happening.CORRUPT, SID)
+            events.report(EventKind.CORRUPT, SID)
 
     threads = [threading.Thread(target=flood) for _ in range(8)]
     for thread in threads:
@@ -534,7 +541,7 @@ def test_threads_share_one_limit_and_no_count_is_lost(caplog: pytest.LogCaptureF
         thread.join()
     assert len(caplog.records) == LINES
     clock.advance(WINDOW)
-    events.tell(Happening.CORRUPT, SID)
+    events.report(EventKind.CORRUPT, SID)
     assert vars(caplog.records[-2])["suppressed"] == 4000 - LINES
     assert events.counts() == {"corrupt_record": 4001}
     assert len(told) == 4001
@@ -542,7 +549,7 @@ def test_threads_share_one_limit_and_no_count_is_lost(caplog: pytest.LogCaptureF
 
 def test_a_limit_keeps_nothing_of_what_is_over(clock: Clock) -> None:
     """Its memory is that of the names that were told lately."""
-    limit: Limit[int] = Limit(1, 60.0, clock)
+    limit: RateLimit[int] = RateLimit(1, 60.0, clock)
     for name in range(100):
         assert limit.passes(name)
     clock.advance(60)
@@ -565,7 +572,7 @@ def test_no_text_of_a_client_is_in_the_log(
     new_browser: Callable[..., Browsing], store: str, caplog: pytest.LogCaptureFixture, clock: Clock
 ) -> None:
     """Whatever a request says of itself: no line of the log repeats it, and none has a line break in it."""
-    caplog.set_level(logging.DEBUG, "holdfast")
+    caplog.set_level(logging.DEBUG, "sessile")
     told: list[Event] = []
     browser = new_browser(store=store, on_event=told.append)
     for hostile in HOSTILE:
@@ -584,7 +591,7 @@ def test_the_log_has_no_address(watched: Visitor, told: list[Event], caplog: pyt
     """It is personal data; the hook has it, and the program decides."""
     watched.visit(cookie="connect.sid=forged")
     assert [event.client for event in told] == ["127.0.0.1"]
-    assert [line.name for line in caplog.records] == ["holdfast"] * len(caplog.records)
+    assert [line.name for line in caplog.records] == ["sessile"] * len(caplog.records)
     assert "127.0.0.1" not in repr([vars(line) for line in caplog.records])
 
 
@@ -609,7 +616,7 @@ def test_a_hook_that_would_have_to_be_awaited_is_refused(hook: Any) -> None:
 
 def test_a_hook_that_returns_a_coroutine_is_told_of_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Where that is hidden from us, each call of it is a failure; and no warning of Python's is left to guess at."""
-    Events(b"key", lambda event: later(event)).tell(Happening.SAVED, SID)
+    Events(b"key", lambda event: later(event)).report(EventKind.SAVED, SID)
     assert "on_event returned a coroutine" in caplog.text
 
 
@@ -621,7 +628,7 @@ def test_a_hook_that_fails_fills_no_log(caplog: pytest.LogCaptureFixture, clock:
 
     events = Events(b"key", broken, clock=clock)
     for _ in range(100):
-        events.tell(Happening.SAVED, SID)
+        events.report(EventKind.SAVED, SID)
     assert len(caplog.records) == LINES
     assert caplog.records[0].exc_info
     assert events.counts() == {"saved": 100, "hook_failed": 100}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import Event, wait_for
+from contextlib import suppress
 from typing import Any
 
 import falcon
@@ -10,12 +12,12 @@ import falcon.testing
 import pytest
 from falcon.asgi import SSEvent, WebSocket
 
-import holdfast.falcon
-from holdfast import CookieOptions, InvalidOption, Sessions
-from holdfast.errors import MissingMiddleware, NotLoaded
-from holdfast.falcon import SessionMiddleware
-from holdfast.signing import Signer
-from holdfast.stores.memory import MemoryStore
+import sessile.falcon
+from sessile import CookieOptions, InvalidOption, Sessions
+from sessile._wire.signing import Signer
+from sessile.errors import MissingMiddleware, NotLoaded, SessionGone
+from sessile.falcon import SessionMiddleware
+from sessile.stores.memory import MemoryStore
 from tests.conftest import SECRET
 
 
@@ -30,7 +32,7 @@ class Count:
     """Counts the visits, under WSGI."""
 
     def on_get(self, req: Any, resp: Any) -> None:
-        session = holdfast.falcon.session(req)
+        session = sessile.falcon.session(req)
         session["n"] = int(str(session.get("n", 0))) + 1
         resp.media = dict(session)
 
@@ -39,7 +41,7 @@ class CountAsync:
     """Counts the visits, under ASGI."""
 
     async def on_get(self, req: Any, resp: Any) -> None:
-        session = await holdfast.falcon.load(req)
+        session = await sessile.falcon.aload(req)
         session["n"] = int(str(session.get("n", 0))) + 1
         resp.media = dict(session)
 
@@ -49,7 +51,7 @@ class CountAsync:
         await ws.send_text(str(session.get("n")))
         session.read_only = await ws.receive_text() == "look"
         session["seen"] = True
-        await session.save()
+        await session.asave()
         await ws.send_text("saved")
 
 
@@ -102,7 +104,7 @@ def test_a_session_as_media_is_looked_at(app: Any, counting: Any, sessions: Sess
 
 
 def test_the_session_cannot_be_used_before_it_is_loaded(sessions: Sessions) -> None:
-    """Where loading is lazy under ASGI, a responder that did not await load() is told so."""
+    """Where loading is lazy under ASGI, a responder that did not await aload() is told so."""
     told: list[Exception] = []
 
     class Careless:
@@ -118,7 +120,7 @@ def test_the_session_cannot_be_used_before_it_is_loaded(sessions: Sessions) -> N
 def test_without_the_middleware_the_remedy_is_told() -> None:
     """session() says what is missing, and the middleware what it wants."""
     with pytest.raises(MissingMiddleware, match="SessionMiddleware"):
-        holdfast.falcon.session(falcon.Request(falcon.testing.create_environ()))
+        sessile.falcon.session(falcon.Request(falcon.testing.create_environ()))
     with pytest.raises(InvalidOption, match="sessions"):
         SessionMiddleware()
 
@@ -205,6 +207,41 @@ async def test_a_websocket_reads_the_session(sessions: Sessions) -> None:
                 await ws.receive_text()
 
 
+@pytest.mark.parametrize("by", ["receive", "send"])
+@pytest.mark.parametrize("queue", [0, 4])
+async def test_a_websocket_of_a_revoked_session_is_closed(sessions: Sessions, by: str, queue: int) -> None:
+    """When a message comes, or when the responder sends one; neither gets through."""
+    proceed, ended, heard = Event(), Event(), []
+
+    class Talk:
+        async def on_websocket(self, req: Any, ws: WebSocket) -> None:
+            await ws.accept()
+            await ws.send_text("ready")
+            await proceed.wait()
+            with pytest.raises(falcon.WebSocketDisconnected) as gone:
+                heard.append(await ws.receive_text() if by == "receive" else await ws.send_text("more"))
+            assert gone.value.code == (1008 if by == "receive" else 1000)
+            assert ws.closed
+            ended.set()
+
+    app = falcon.asgi.App(middleware=[SessionMiddleware(sessions, revocation_check=0)])
+    app.ws_options.max_receive_queue = queue
+    app.add_route("/", CountAsync())
+    app.add_route("/talk", Talk())
+    async with falcon.testing.ASGIConductor(app) as browser:
+        cookies = {name: cookie.value for name, cookie in (await browser.simulate_get("/")).cookies.items()}
+        header = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        async with browser.simulate_ws("/talk", headers=header) as ws:
+            assert await ws.receive_text() == "ready"
+            await sessions.aclear()
+            if by == "receive":
+                await ws.send_text("more")
+            proceed.set()
+            await wait_for(ended.wait(), 20)
+            assert ws.close_code == 1008
+    assert heard == []
+
+
 async def test_events_of_the_server_may_change_the_session(sessions: Sessions) -> None:
     """What is written while events are sent is stored at their end."""
 
@@ -228,6 +265,28 @@ async def test_events_of_the_server_may_change_the_session(sessions: Sessions) -
         assert "data: 2" in result.text
         cookies = {name: cookie.value for name, cookie in result.cookies.items()}
         assert (await browser.simulate_get("/", cookies=cookies)).json == {"n": 1, "sent": 2}
+
+
+async def test_a_stream_may_end_with_its_session(sessions: Sessions) -> None:
+    """The handler asks before each chunk: `await session.areload()` raises SessionGone, and the body ends."""
+
+    class Stream:
+        async def on_get(self, req: Any, resp: Any) -> None:
+            async def chunks() -> Any:
+                with suppress(SessionGone):
+                    for _ in range(3):
+                        await req.context.session.areload()
+                        yield b"a"
+                        await sessions.aclear()
+
+            resp.stream = chunks()
+
+    app = falcon.asgi.App(middleware=[SessionMiddleware(sessions)])
+    app.add_route("/", CountAsync())
+    app.add_route("/stream", Stream())
+    async with falcon.testing.ASGIConductor(app) as browser:
+        cookies = {name: cookie.value for name, cookie in (await browser.simulate_get("/")).cookies.items()}
+        assert (await browser.simulate_get("/stream", cookies=cookies)).text == "a"
 
 
 def test_a_store_that_is_down_is_an_error_of_falcon() -> None:

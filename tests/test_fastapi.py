@@ -12,20 +12,20 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.testclient import TestClient
 
-import holdfast
-import holdfast.fastapi
-from holdfast import CookieOptions, InvalidOption, Session, Sessions
-from holdfast.errors import MissingMiddleware
-from holdfast.stores.memory import MemoryStore
-from holdfast.testing import FaultyStore
+import sessile
+import sessile.fastapi
+from sessile import CookieOptions, InvalidOption, Sessions
+from sessile.errors import MissingMiddleware
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FaultyStore
 from tests.conftest import SECRET
 
-CurrentSession = Annotated[Session, Depends(holdfast.fastapi.session)]
+CurrentSession = sessile.fastapi.CurrentSession
 
 
 def application(**options: Any) -> FastAPI:
     app = FastAPI()
-    app.add_middleware(holdfast.asgi.SessionMiddleware, secret=SECRET, **options)
+    app.add_middleware(sessile.asgi.SessionMiddleware, secret=SECRET, **options)
 
     @app.get("/async")
     async def count(session: CurrentSession) -> dict[str, Any]:
@@ -110,13 +110,13 @@ class Profile(BaseModel):
     name: str = "nobody"
 
 
-CurrentCart = Annotated[Cart, Depends(holdfast.fastapi.typed(Cart))]
-CurrentProfile = Annotated[Profile, Depends(holdfast.fastapi.typed(Profile))]
+CurrentCart = Annotated[Cart, Depends(sessile.fastapi.typed(Cart))]
+CurrentProfile = Annotated[Profile, Depends(sessile.fastapi.typed(Profile))]
 
 
 def shop(**options: Any) -> FastAPI:
     app = FastAPI()
-    app.add_middleware(holdfast.asgi.SessionMiddleware, secret=SECRET, **options)
+    app.add_middleware(sessile.asgi.SessionMiddleware, secret=SECRET, **options)
 
     @app.get("/async/{item}")
     async def put(item: str, cart: CurrentCart) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def test_a_typed_session_is_stored(lazy: bool) -> None:
 def test_what_changes_after_the_response_began_is_stored() -> None:
     """In a background task, in a stream, in what a dependency does at its end."""
     app = FastAPI()
-    app.add_middleware(holdfast.asgi.SessionMiddleware, secret=SECRET)
+    app.add_middleware(sessile.asgi.SessionMiddleware, secret=SECRET)
 
     async def closing(cart: CurrentCart) -> AsyncIterator[None]:
         yield
@@ -224,21 +224,21 @@ def test_a_typed_session_stays_out_of_the_schema() -> None:
 def test_a_schema_that_cannot_be_used_is_refused_at_once() -> None:
     """When the application is made, not when a visitor comes."""
     with pytest.raises(InvalidOption, match="Give a class with a default for each field"):
-        holdfast.fastapi.typed(int)
+        sessile.fastapi.typed(int)
     with pytest.raises(InvalidOption, match="unfit"):
-        holdfast.fastapi.typed(Cart, unfit="ignore")  # type: ignore[arg-type]
+        sessile.fastapi.typed(Cart, unfit="ignore")  # type: ignore[arg-type]
 
 
 def test_typed_sessions_in_starlette() -> None:
     """The same, with the request."""
 
     async def handle(request: Request) -> JSONResponse:
-        cart = await holdfast.starlette.typed(request, Cart)
+        cart = await sessile.starlette.typed(request, Cart)
         cart.total += 1
         return JSONResponse(cart.total)
 
     app = FastAPI()
-    app.add_middleware(holdfast.asgi.SessionMiddleware, secret=SECRET, lazy=True)
+    app.add_middleware(sessile.asgi.SessionMiddleware, secret=SECRET, lazy=True)
     app.add_route("/", handle)
     site = TestClient(app)
     assert [site.get("/").json(), site.get("/").json()] == [1, 2]
@@ -250,8 +250,8 @@ def test_typed_sessions_in_starlette() -> None:
 def members(lazy: bool = False, **options: Any) -> FastAPI:
     sessions = Sessions(secret=SECRET, **options)
     app = FastAPI()
-    app.add_middleware(holdfast.asgi.SessionMiddleware, sessions=sessions, lazy=lazy)
-    logged_in = holdfast.fastapi.LoggedIn(sessions)
+    app.add_middleware(sessile.asgi.SessionMiddleware, sessions=sessions, lazy=lazy)
+    logged_in = sessile.fastapi.LoggedIn(sessions)
 
     @app.get("/login")
     async def log_in(session: CurrentSession) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import Headers
 
-from holdfast import RequestFacts, Sessions, StoreUnavailable
-from holdfast.errors import NotLoaded
-from holdfast.http import Body, Exchange
-from holdfast.stores.memory import MemoryStore
+from sessile import RequestFacts, Sessions, StoreUnavailable
+from sessile.errors import NotLoaded
+from sessile.http import Body, Exchange
+from sessile.stores.memory import MemoryStore
 from tests.conftest import SECRET
 
 
@@ -94,7 +94,7 @@ async def test_where_no_cookie_can_be_sent_no_session_begins(sessions: Sessions)
     session = exchange.load_lazily()
     session["n"] = 1
     exchange.commit(None)
-    stored = await sessions.open(session.sid())
+    stored = await sessions.aopen(session.id)
     assert dict(stored) == {"first": True, "n": 1}
 
 
@@ -104,16 +104,17 @@ def test_an_id_becomes_a_token_and_back(sessions: Sessions) -> None:
     assert [sessions.sid_of(text) for text in ("", "A" * 32, "s:A.B", "\ud800")] == [None] * 4
 
 
-async def test_a_framework_says_which_colour_it_wants(sessions: Sessions) -> None:
-    """A synchronous method that is called on an event loop gets the result, an asynchronous one an awaitable."""
-    sync, asynchronous = (sessions.in_colour(asynchronous=each) for each in (False, True))
-    session = sync.blank()
+async def test_no_verb_depends_on_a_running_loop(sessions: Sessions) -> None:
+    """On an event loop too, a synchronous verb does its work and returns its result."""
+    session = sessions.engine.blank()
     session["n"] = 1
-    assert sync.save(session) is True
-    opened = sync.open(session.sid())
-    assert dict(opened) == dict(await asynchronous.open(session.sid())) == {"n": 1}
-    assert sync.revoke(session.sid()) is True
-    assert await asynchronous.open(session.sid()) is None
+    assert session.save() is True
+    opened, awaited = sessions.open(session.id), await sessions.aopen(session.id)
+    assert opened is not None
+    assert awaited is not None
+    assert dict(opened) == dict(awaited) == {"n": 1}
+    assert sessions.revoke(session.id) is True
+    assert await sessions.aopen(session.id) is None
 
 
 def test_no_line_of_vary_is_lost(sessions: Sessions) -> None:
@@ -136,5 +137,5 @@ def test_a_body_that_nobody_reads_ends_its_request(sessions: Sessions) -> None:
     body = Body(exchange, [b"x"])
     body.close()
     body.close()
-    stored = sessions.open(session.sid())
+    stored = sessions.open(session.id)
     assert dict(stored) == {"n": {}, "m": 1}

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast import CookieOptions, InvalidOption, Lifetime, Session, SessionConflict, SessionError
-from holdfast.record import AUTHENTICATED, CREATED, REMEMBERED, RENEWED, USER
+from sessile import CookieOptions, InvalidOption, Lifetime, Session, SessionConflict, SessionError
+from sessile._records.record import AUTHENTICATED, CREATED, REMEMBERED, RENEWED, USER
+from tests._engine.test_rotation import Site
 from tests.asgi import Response
-from tests.test_rotation import Site
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
@@ -62,7 +62,7 @@ async def test_the_idle_limit_may_be_longer_than_what_holds_for_browser_sessions
 
 
 async def test_what_does_not_count_as_a_visit_does_not_extend() -> None:
-    site = Site(lifetime=Lifetime(idle=HOUR), extends=lambda facts: False)
+    site = Site(lifetime=Lifetime(idle=HOUR), keep_alive=lambda facts: False)
     jar = await site.visitor()
     site.clock.advance(HOUR / 2)
     assert not await is_out(site, jar)
@@ -130,7 +130,7 @@ async def test_a_session_of_before_begins_when_we_first_see_it() -> None:
     limited = Site(lifetime=Lifetime(absolute=HOUR))
     record = site.store.load(sid)
     assert record is not None
-    assert CREATED not in json.loads(record.payload).get("holdfast", {})
+    assert CREATED not in json.loads(record.payload).get("sessile", {})
     limited.store.create(sid, record.payload, 30 * DAY)
     assert not await is_out(limited, jar)
     for _ in range(59):
@@ -159,11 +159,11 @@ async def test_programs_find_no_session_that_is_over() -> None:
     sid = next(session.id for session in site.sessions.all())
     site.clock.advance(HOUR / 2)
     await site.visit(jar)
-    assert await site.sessions.open(sid) is not None
-    assert len(await site.sessions.of_user("zoe")) == 1
+    assert await site.sessions.aopen(sid) is not None
+    assert len(await site.sessions.aof_user("zoe")) == 1
     site.clock.advance(HOUR / 2)
-    assert await site.sessions.open(sid) is None
-    assert await site.sessions.of_user("zoe") == []
+    assert await site.sessions.aopen(sid) is None
+    assert await site.sessions.aof_user("zoe") == []
     assert site.live() == []
 
 
@@ -175,7 +175,7 @@ async def test_the_list_of_devices_says_when_each_was_used_and_when_it_ends() ->
     for after in (0.5, 1.4, 2.3):
         site.clock.now = begun + after * HOUR
         await site.visit(jar)
-        [handle] = await site.sessions.of_user("zoe")
+        [handle] = await site.sessions.aof_user("zoe")
         assert handle.last_seen == pytest.approx(site.clock())
         assert handle.expires_at == pytest.approx(begun + min(after + 1, 3) * HOUR)
         [session] = site.sessions.all()
@@ -316,7 +316,7 @@ async def sid_of(site: Site, jar: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("lazy", [False, True])
 async def test_a_lazy_request_is_led_on_too(lazy: bool) -> None:
-    from holdfast.asgi import SessionMiddleware
+    from sessile.asgi import SessionMiddleware
     from tests.asgi import Browser, handler
 
     site = Site(lifetime=RENEWING)
@@ -326,7 +326,7 @@ async def test_a_lazy_request_is_led_on_too(lazy: bool) -> None:
     await site.visit(jar)
 
     async def work(session: Session) -> Any:
-        await site.sessions.load_async(session)
+        await site.sessions.engine.load_async(session)
         return dict(session)
 
     browser = Browser(SessionMiddleware(handler(work), site.sessions, lazy=lazy), dict(old))
@@ -410,11 +410,11 @@ async def test_a_logout_in_flight_ends_the_renewed_session() -> None:
     "work",
     [
         lambda session: setattr(session, "read_only", True),
-        lambda session: setattr(session, "extends", False),
+        lambda session: setattr(session, "keep_alive", False),
         lambda session: (setattr(session, "autosave", False), session.update(x=1)),
         lambda session: session.destroy(),
     ],
-    ids=["read_only", "extends", "autosave", "destroy"],
+    ids=["read_only", "keep_alive", "autosave", "destroy"],
 )
 async def test_where_nothing_is_to_be_written_no_id_is_renewed(work: Any) -> None:
     site = Site(lifetime=RENEWING)
@@ -429,14 +429,14 @@ async def test_a_program_renews_no_id() -> None:
     site = Site(lifetime=RENEWING)
     jar = await site.visitor()
     site.clock.advance(HOUR)
-    session = await site.sessions.open(next(sid for sid, _ in site.store.all()))
+    session = await site.sessions.aopen(next(sid for sid, _ in site.store.all()))
     session["n"] = 2
-    await session.save()
+    await session.asave()
     assert (await site.visit(jar)).body == b"{'n': 2}"
 
 
 async def test_a_page_that_is_streamed_renews_the_id_with_its_head_or_not_at_all() -> None:
-    from holdfast.asgi import SessionMiddleware
+    from sessile.asgi import SessionMiddleware
     from tests.asgi import Browser
 
     site = Site(lifetime=RENEWING)
@@ -483,7 +483,7 @@ async def test_the_user_keeps_one_entry_in_the_list() -> None:
     for _ in range(5):
         site.clock.advance(15 * MINUTE)
         await site.visit(jar)
-        assert len(await site.sessions.of_user("zoe")) == 1
+        assert len(await site.sessions.aof_user("zoe")) == 1
 
 
 async def test_a_new_id_that_the_handler_asked_for_counts() -> None:
@@ -521,7 +521,7 @@ def test_what_is_no_lifetime(arguments: Any, words: str) -> None:
 
 
 def test_what_is_no_lifetime_of_sessions() -> None:
-    with pytest.raises(InvalidOption, match="holdfast.Lifetime"):
+    with pytest.raises(InvalidOption, match="sessile.Lifetime"):
         Site(lifetime=3600)
 
 
@@ -570,7 +570,7 @@ def test_no_record_causes_an_error(system: dict[str, Any]) -> None:
         site = Site(lifetime=Lifetime(idle=60, absolute=100, renew_every=80, remember=1000, anonymous=30))
         jar = await site.visitor()
         sid = next(sid for sid, _ in site.store.all())
-        payload = json.dumps({"cookie": {"originalMaxAge": None, "path": "/"}, "holdfast": system, "n": 1})
+        payload = json.dumps({"cookie": {"originalMaxAge": None, "path": "/"}, "sessile": system, "n": 1})
         site.store.delete(sid)
         site.store.create(sid, payload.encode(), 1000)
         return [await site.visit(jar, look) for _ in range(2)]

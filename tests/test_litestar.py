@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from litestar import Litestar, Request, Response, WebSocket, get, websocket
+from litestar import Litestar, Request, Response, WebSocket, get, post, websocket
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException
 from litestar.testing import TestClient
 
-import holdfast.litestar
-from holdfast import Sessions
-from holdfast.errors import MissingMiddleware
-from holdfast.litestar import CurrentSession, SessionPlugin
+import sessile.litestar
+from sessile import Sessions
+from sessile.errors import MissingMiddleware
+from sessile.litestar import CurrentSession, SessionPlugin
 from tests.conftest import SECRET
 
 
@@ -38,12 +38,32 @@ def test_request_session_and_the_dependency_are_the_session() -> None:
 
     @get("/same")
     async def same(request: Request[Any, Any, Any], session: CurrentSession) -> bool:
-        return request.session is session is holdfast.litestar.session(request)
+        return request.session is session is sessile.litestar.session(request)
 
     with client(same) as browser:
         assert [browser.get("/").json() for _ in range(2)] == [1, 2]
         assert browser.get("/all").json() == {"n": 2}
         assert browser.get("/same").json() is True
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_id_and_routes_that_skip_the_session(lazy: bool) -> None:
+    """Litestar's ``get_session_id`` and ``skip_session``."""
+
+    @get("/id")
+    async def ids(request: Request[Any, Any, Any], session: CurrentSession) -> list[str | None]:
+        session["a"] = 1
+        return [request.get_session_id(), session.id]
+
+    @get("/skipped", skip_session=True)
+    async def skipped(request: Request[Any, Any, Any]) -> bool:
+        return "session" in request.scope
+
+    with client(ids, skipped, lazy=lazy) as browser:
+        first = browser.get("/id").json()
+        assert first[0] == first[1]
+        assert browser.get("/id").json() == first
+        assert browser.get("/skipped").json() is False
 
 
 def test_clear_session_and_set_session() -> None:
@@ -70,7 +90,7 @@ def test_a_guard_sees_the_session() -> None:
     """Guards run with the session loaded; what they write before they refuse is stored."""
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _: Any) -> None:
-        session = holdfast.litestar.session(connection)
+        session = sessile.litestar.session(connection)
         if session.user_id is None:
             session["tries"] = 1
             raise NotAuthorizedException
@@ -155,8 +175,42 @@ def test_a_missing_plugin_says_what_to_add() -> None:
     @get("/")
     async def handler(request: Request[Any, Any, Any]) -> str:
         with pytest.raises(MissingMiddleware, match="SessionPlugin"):
-            holdfast.litestar.session(request)
+            sessile.litestar.session(request)
         return "told"
 
     with TestClient(Litestar([handler])) as browser:
         assert browser.get("/").text == "told"
+
+
+def test_set_session_changes_the_id() -> None:
+    """It is how Litestar logs in, and an id that somebody has planted must not become that of a user."""
+
+    @get("/login")
+    async def login(request: Request[Any, Any, Any]) -> None:
+        request.set_session({**request.session, "user": "zoe"})
+
+    def visit(browser: TestClient[Litestar], path: str, token: str) -> Any:
+        browser.cookies = {"connect.sid": token}
+        return browser.get(path)
+
+    with client(login) as browser:
+        planted = browser.get("/").cookies["connect.sid"]
+        token = visit(browser, "/login", planted).cookies["connect.sid"]
+        assert visit(browser, "/all", token).json() == {"n": 1, "user": "zoe"}
+        assert visit(browser, "/all", planted).json() == {}
+        assert "set-cookie" not in visit(browser, "/login", token).headers
+
+
+def test_a_page_of_another_origin_changes_nothing() -> None:
+    """What it posts is answered with 403 before the handler runs."""
+    ran: list[bool] = []
+
+    @post("/post")
+    async def change() -> str:
+        ran.append(True)
+        return "ok"
+
+    with client(change) as browser:
+        assert browser.post("/post", headers={"sec-fetch-site": "cross-site"}).status_code == 403
+        assert ran == []
+        assert browser.post("/post", headers={"sec-fetch-site": "same-origin"}).status_code == 201

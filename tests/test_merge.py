@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holdfast.merge import add, append, first, largest, merge, smallest, union
-from holdfast.record import stringify
+from sessile._records.record import stringify
+from sessile.merge import add, append, first, largest, merge, smallest, union
 
 keys = st.sampled_from("abcde")
 #: Few values, so that two requests often choose the same one; among them those that Python takes for equal.
@@ -217,3 +217,16 @@ def test_depth_keeps_the_laws(base: dict[str, Any], mine: dict[str, Any], theirs
     inner = merge(base, mine, theirs)
     if as_json(mine) != as_json(base) and as_json(theirs) != as_json(base):
         assert as_json(merge(*whole, depth=2).data["x"]) == as_json(inner.data)
+
+
+@pytest.mark.parametrize("function", [add, append, first, largest, smallest, union])
+@given(base=values, mine=values, theirs=values)
+def test_no_value_makes_a_function_raise(function: Any, base: Any, mine: Any, theirs: Any) -> None:
+    """Another program may have put anything under a key, and a commit must not fail for that."""
+    function(base, mine, theirs)
+
+
+def test_union_keeps_apart_what_json_keeps_apart() -> None:
+    """True is not 1, and no value comes twice, whoever put it in."""
+    assert union([], [True], [1]) == [1, True]
+    assert union([1, 1], [1, 1, 2], [1, 1]) == [1, 2]

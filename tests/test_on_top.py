@@ -27,9 +27,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-import holdfast.starlette
-from holdfast import Sessions
-from holdfast.testing import session_of
+import sessile.starlette
+from sessile import Sessions
+from sessile.testing import session_of
 
 # Authlib --------------------------------------------------------------------------------------------------------------
 
@@ -89,14 +89,14 @@ def oauth_site(sessions: Sessions) -> TestClient:
         except OAuthError as error:
             return PlainTextResponse(str(error), 400)
         user = (await oauth.provider.get("me", token=token)).json()
-        holdfast.starlette.session(request).login(user["sub"])
+        sessile.starlette.session(request).login(user["sub"])
         return RedirectResponse("/")
 
     async def home(request: Request) -> Response:
-        return PlainTextResponse(str(holdfast.starlette.session(request).user_id))
+        return PlainTextResponse(str(sessile.starlette.session(request).user_id))
 
     routes = [Route("/", home), Route("/login", login), Route("/back", back, name="back")]
-    middleware = [Middleware(holdfast.starlette.SessionMiddleware, sessions=sessions)]
+    middleware = [Middleware(sessile.starlette.SessionMiddleware, sessions=sessions)]
     site = TestClient(Starlette(routes=routes, middleware=middleware))
     site.provider = TestClient(provider, base_url="https://provider.example", follow_redirects=False)  # type: ignore[attr-defined]
     return site
@@ -159,15 +159,15 @@ class Guard(AuthenticationBackend):
         form = await request.form()
         if form["password"] != "fid":
             return False
-        holdfast.starlette.session(request).login(str(form["username"]))
+        sessile.starlette.session(request).login(str(form["username"]))
         return True
 
     async def logout(self, request: Request) -> bool:
-        holdfast.starlette.session(request).logout()
+        sessile.starlette.session(request).logout()
         return True
 
     async def authenticate(self, request: Request) -> bool:
-        return holdfast.starlette.session(request).user_id is not None
+        return sessile.starlette.session(request).user_id is not None
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def engine() -> Iterator[Engine]:
 def test_sqladmin_logs_in_and_out(sessions: Sessions, engine: Engine) -> None:
     """Its login is the site's login, under a new id, and its logout ends the session."""
     app = FastAPI()
-    app.add_middleware(holdfast.starlette.SessionMiddleware, sessions=sessions)
+    app.add_middleware(sessile.starlette.SessionMiddleware, sessions=sessions)
     admin = sqladmin.Admin(app, engine, authentication_backend=Guard())
     admin.add_view(KnotAdmin)
     site = TestClient(app)
@@ -220,7 +220,7 @@ async def order(request: Request) -> Response:
 def form_site(sessions: Sessions) -> TestClient:
     """A site with a form."""
     middleware = [
-        Middleware(holdfast.starlette.SessionMiddleware, sessions=sessions),
+        Middleware(sessile.starlette.SessionMiddleware, sessions=sessions),
         Middleware(starlette_wtf.CSRFProtectMiddleware, csrf_secret="another secret, for the forms"),
     ]
     return TestClient(Starlette(routes=[Route("/", order, methods=["GET", "POST"])], middleware=middleware))

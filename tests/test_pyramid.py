@@ -15,12 +15,12 @@ from pyramid.response import Response
 from webtest import TestApp as Browser
 from zope.interface.verify import verifyObject
 
-import holdfast.pyramid
-from holdfast import CookieOptions, InvalidOption, Sessions, StoreUnavailable
-from holdfast.errors import MissingMiddleware, SessionEnded
-from holdfast.http import UNAVAILABLE, UNAVAILABLE_HEADERS
-from holdfast.signing import Signer
-from holdfast.stores.memory import MemoryStore
+import sessile.pyramid
+from sessile import CookieOptions, InvalidOption, Sessions, StoreUnavailable
+from sessile._wire.signing import Signer
+from sessile.errors import MissingMiddleware, SessionEnded
+from sessile.http import UNAVAILABLE, UNAVAILABLE_HEADERS
+from sessile.stores.memory import MemoryStore
 from tests.conftest import SECRET, Clock
 
 
@@ -33,8 +33,8 @@ class Down(MemoryStore):
 
 def site(sessions: Sessions, *views: Any, **settings: Any) -> Any:
     """Return an application: each view at a path of its name."""
-    config = Configurator(settings={"holdfast.sessions": sessions, **settings})
-    config.include("holdfast.pyramid")
+    config = Configurator(settings={"sessile.sessions": sessions, **settings})
+    config.include("sessile.pyramid")
     return finish(config, *views)
 
 
@@ -58,7 +58,7 @@ def test_the_typed_session_is_the_same(sessions: Sessions) -> None:
     """session() is request.session; without our factory it says what is missing."""
 
     def same(request: Any) -> Response:
-        return Response(str(holdfast.pyramid.session(request) is request.session))
+        return Response(str(sessile.pyramid.session(request) is request.session))
 
     assert Browser(site(sessions, same)).get("/same").text == "True"
     for configure in (lambda config: None, lambda config: config.set_session_factory(lambda request: {})):
@@ -77,19 +77,19 @@ def test_webtest_knows_a_visitor_again(sessions: Sessions) -> None:
 def test_it_is_a_session_factory(sessions: Sessions) -> None:
     """config.set_session_factory alone is enough."""
     config = Configurator()
-    config.set_session_factory(holdfast.pyramid.session_factory(sessions))
+    config.set_session_factory(sessile.pyramid.session_factory(sessions))
     browser = Browser(finish(config, count))
     assert [browser.get("/count").text, browser.get("/count").text] == ["1", "2"]
 
 
 def test_options_are_settings_of_an_ini_file() -> None:
-    """holdfast.secret and holdfast.store make the manager; without either, the remedy is told."""
-    config = Configurator(settings={"holdfast.secret": SECRET, "holdfast.store": "memory://", "holdfast.lazy": "false"})
-    config.include("holdfast.pyramid")
+    """sessile.secret and sessile.store make the manager; without either, the remedy is told."""
+    config = Configurator(settings={"sessile.secret": SECRET, "sessile.store": "memory://", "sessile.lazy": "false"})
+    config.include("sessile.pyramid")
     browser = Browser(finish(config, count))
     assert [browser.get("/count").text, browser.get("/count").text] == ["1", "2"]
     with pytest.raises(InvalidOption, match="sessions"):
-        Configurator().include("holdfast.pyramid")
+        Configurator().include("sessile.pyramid")
 
 
 def test_it_is_what_pyramid_calls_a_session(sessions: Sessions, clock: Clock) -> None:
@@ -139,8 +139,8 @@ def test_csrf_tokens(sessions: Sessions, policy: Any) -> None:
     def renew(request: Any) -> Response:
         return Response(new_csrf_token(request))
 
-    config = Configurator(settings={"holdfast.sessions": sessions})
-    config.include("holdfast.pyramid")
+    config = Configurator(settings={"sessile.sessions": sessions})
+    config.include("sessile.pyramid")
     config.set_csrf_storage_policy(policy())
     config.set_default_csrf_options(require_csrf=True)
     browser = Browser(finish(config, form, renew))
@@ -188,6 +188,44 @@ def test_who_is_logged_in_by_pyramid(sessions: Sessions) -> None:
     assert browser.get("/me").text == "zoe"
 
 
+def test_remember_changes_the_id_and_the_csrf_token(sessions: Sessions) -> None:
+    """Whoever has planted a session in a browser, and knows its CSRF token, shares nothing after the log-in."""
+    helper = SessionAuthenticationHelper()
+
+    def token(request: Any) -> Response:
+        return Response(request.session.get_csrf_token())
+
+    def pyramid_login(request: Any) -> Response:
+        helper.remember(request, "zoe")
+        return Response("ok")
+
+    def login(request: Any) -> Response:
+        request.session.login("zoe")
+        return Response("ok")
+
+    def logout(request: Any) -> Response:
+        helper.forget(request)
+        return Response("ok")
+
+    def me(request: Any) -> Response:
+        return Response(str(helper.authenticated_userid(request) or request.session.user_id))
+
+    app = site(sessions, token, pyramid_login, login, logout, me)
+    for way in ("/pyramid_login", "/login"):
+        attacker, victim = Browser(app), Browser(app)
+        planted = attacker.get("/token").text
+        victim.set_cookie("connect.sid", attacker.cookies["connect.sid"])
+        victim.get(way)
+        assert victim.get("/me").text == "zoe"
+        assert attacker.get("/me").text == "None"
+        assert victim.get("/token").text != planted
+        stolen = Browser(app)
+        stolen.set_cookie("connect.sid", victim.cookies["connect.sid"])
+        if way == "/pyramid_login":
+            victim.get("/logout")
+            assert stolen.get("/me").text == victim.get("/me").text == "None"
+
+
 def test_an_exception_with_a_view_is_a_page(sessions: Sessions) -> None:
     """What a request changed is stored if a view answers for its exception, and dropped if none does."""
 
@@ -195,8 +233,8 @@ def test_an_exception_with_a_view_is_a_page(sessions: Sessions) -> None:
         request.session["failed"] = request.GET["kind"]
         raise {"value": ValueError, "other": LookupError}[request.GET["kind"]]
 
-    config = Configurator(settings={"holdfast.sessions": sessions})
-    config.include("holdfast.pyramid")
+    config = Configurator(settings={"sessile.sessions": sessions})
+    config.include("sessile.pyramid")
     config.add_exception_view(lambda error, request: Response("no"), context=ValueError)
     browser = Browser(finish(config, fail, everything))
     browser.get("/fail?kind=value")
@@ -254,6 +292,6 @@ def test_a_store_that_is_down_is_503() -> None:
         response.headers["Retry-After"] = "20"
     assert headers == UNAVAILABLE_HEADERS
     config = Configurator()
-    config.set_session_factory(holdfast.pyramid.session_factory(sessions))
+    config.set_session_factory(sessile.pyramid.session_factory(sessions))
     with pytest.raises(StoreUnavailable):
         Browser(finish(config, count)).get("/count", headers=cookie)

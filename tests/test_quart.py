@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import quart
 from quart import Quart, websocket
 
-import holdfast.quart
-from holdfast import Sessions
-from holdfast.errors import StoreUnavailable
-from holdfast.quart import session
+import sessile.quart
+from sessile import Sessions
+from sessile.errors import StoreUnavailable
+from sessile.quart import session
 from tests.conftest import SECRET
 
 
@@ -19,7 +20,7 @@ def site(sessions: Sessions, *, lazy: bool = False) -> Quart:
     """Return an application without a SECRET_KEY."""
     app = Quart("site")
     app.config.update(TESTING=True, PERMANENT_SESSION_LIFETIME=timedelta(days=7))
-    holdfast.quart.init_app(app, sessions, lazy=lazy)
+    sessile.quart.init_app(app, sessions, lazy=lazy)
 
     @app.get("/")
     async def count() -> str:
@@ -35,7 +36,7 @@ async def test_quart_session_is_the_session(sessions: Sessions) -> None:
 
     @app.get("/kind")
     async def kind() -> str:
-        return repr((isinstance(quart.session._get_current_object(), holdfast.quart.Session), session.new))  # type: ignore[attr-defined]
+        return repr((isinstance(quart.session._get_current_object(), sessile.quart.Session), session.new))  # type: ignore[attr-defined]
 
     browser = app.test_client()
     assert [await (await browser.get("/")).get_data() for _ in range(2)] == [b"1", b"2"]
@@ -75,6 +76,27 @@ async def test_permanent_and_flashing(sessions: Sessions) -> None:
     assert "Max-Age=604800" in (await browser.get("/flash")).headers["Set-Cookie"]
     assert await (await browser.get("/flashes")).get_data() == b"['Saved.']"
     assert await (await browser.get("/flashes")).get_data() == b"[]"
+
+
+async def test_a_test_looks_at_the_session_after_the_response(sessions: Sessions) -> None:
+    """``async with app.test_client() as browser`` keeps the context: what is taken out there stays in the store."""
+    app = site(sessions)
+
+    @app.get("/flash")
+    async def flash() -> str:
+        await quart.flash("Please log in")
+        return "ok"
+
+    @app.get("/flashes")
+    async def flashes() -> Any:
+        return quart.get_flashed_messages()
+
+    browser = app.test_client()
+    async with browser:
+        await browser.get("/flash")
+        with pytest.warns(UserWarning, match="the response has been sent"):
+            assert quart.get_flashed_messages() == ["Please log in"]
+    assert await (await browser.get("/flashes")).get_json() == ["Please log in"]
 
 
 async def test_session_transaction(sessions: Sessions) -> None:
@@ -122,7 +144,7 @@ async def test_a_lazy_session_is_loaded_on_demand(sessions: Sessions) -> None:
 
     @app.get("/lazy")
     async def lazy() -> str:
-        loaded = await holdfast.quart.load()
+        loaded = await sessile.quart.aload()
         loaded["n"] = int(str(loaded.get("n", 0))) + 1
         return str(session["n"])
 

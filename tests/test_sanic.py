@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import socket
+from asyncio import CancelledError, Event, create_task, sleep
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count as numbers
 from typing import Any
 
 import httpx
 import pytest
 import sanic
+import uvicorn
 from sanic import Request, Sanic
-from sanic.exceptions import Forbidden
+from sanic.exceptions import Forbidden, WebsocketClosed
+from websockets import Close, ConnectionClosed
 from websockets.asyncio.client import connect
 
-import holdfast.sanic
-from holdfast import Sessions
-from holdfast.errors import MissingMiddleware
-from holdfast.sanic import load, session
+import sessile.sanic
+from sessile import Sessions
+from sessile.errors import MissingMiddleware, SessionGone
+from sessile.sanic import aload, session
 from tests.conftest import SECRET
 
 _names = (f"site{number}" for number in numbers())
@@ -33,11 +36,11 @@ async def show(request: Request) -> Any:
     return sanic.json(dict(session(request)))
 
 
-def site(sessions: Sessions | None = None, *, lazy: bool = False) -> Sanic[Any, Any]:
+def site(sessions: Sessions | None = None, **settings: Any) -> Sanic[Any, Any]:
     app = Sanic(next(_names), configure_logging=False)
     app.config.update(ACCESS_LOG=False, MOTD=False, TOUCHUP=False)  # One process may have one application touched up.
     if sessions is not None:
-        holdfast.sanic.init_app(app, sessions, lazy=lazy)
+        sessile.sanic.init_app(app, sessions, **settings)
     app.add_route(count, "/")
     app.add_route(show, "/all")
     return app
@@ -118,13 +121,105 @@ async def test_a_websocket_has_the_session(sessions: Sessions) -> None:
         assert (await browser.get("/all")).json() == {"said": "hello"}
 
 
+@pytest.mark.parametrize("by", ["recv", "recv_burst", "recv_streaming", "async for", "send"])
+async def test_a_websocket_of_a_revoked_session_is_closed(sessions: Sessions, by: str) -> None:
+    """When a message comes, or when the handler sends one; neither gets through."""
+    app = site(sessions, revocation_check=0)
+    proceed, ended, heard, raised = Event(), Event(), [], []
+
+    @app.websocket("/talk")
+    async def talk(request: Request, talking: Any) -> None:
+        await talking.send("ready")
+        await proceed.wait()
+        try:
+            if by == "send":
+                await talking.send("more")
+            elif by.startswith("recv") and by != "recv_streaming":
+                heard.append(await getattr(talking, by)())
+            else:
+                async for message in talking if by == "async for" else talking.recv_streaming():
+                    heard.append(message)
+        except BaseException as error:
+            raised.append(type(error))
+            raise
+        finally:
+            ended.set()
+
+    async with visiting(app) as browser:
+        await browser.get("/")
+        cookie = "; ".join(f"{each.name}={each.value}" for each in browser.cookies.jar)
+        address = str(browser.base_url).replace("http", "ws") + "/talk"
+        async with connect(address, additional_headers={"Cookie": cookie}) as talking:
+            assert await talking.recv() == "ready"
+            await sessions.aclear()
+            await talking.send("more")
+            proceed.set()
+            with pytest.raises(ConnectionClosed) as closed:
+                await talking.recv()
+            await ended.wait()
+    assert closed.value.rcvd == Close(1008, "the session was ended")
+    assert (heard, raised) == ([], [WebsocketClosed if by == "send" else CancelledError])
+
+
+async def test_a_websocket_is_closed_under_asgi_too(sessions: Sessions) -> None:
+    """There a handler that receives gets None, as when the visitor has gone."""
+    app = site(sessions, revocation_check=0)
+    heard: list[Any] = []
+
+    @app.websocket("/talk")
+    async def talk(request: Request, talking: Any) -> None:
+        await sessions.aclear()
+        heard.append(await talking.recv())
+        with pytest.raises(WebsocketClosed):
+            await talking.send("more")
+        heard.append("raised")
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    serving = create_task(server.serve())
+    while not server.started:
+        await sleep(0.01)
+    address = "{}:{}".format(*server.servers[0].sockets[0].getsockname())
+    async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as browser:
+        cookie = (await browser.get("/")).headers["set-cookie"].partition(";")[0]
+    async with connect(f"ws://{address}/talk", additional_headers={"Cookie": cookie}) as talking:
+        await talking.send("hello")
+        with pytest.raises(ConnectionClosed) as closed:
+            await talking.recv()
+    assert closed.value.rcvd == Close(1008, "the session was ended")
+    server.should_exit = True
+    await serving
+    assert heard == [None, "raised"]
+
+
+async def test_a_stream_may_end_with_its_session(sessions: Sessions) -> None:
+    """The handler asks before each chunk: `await session.areload()` raises SessionGone, and the body ends."""
+    app = site(sessions)
+
+    @app.get("/stream")
+    async def stream(request: Request) -> None:
+        response = await request.respond(content_type="text/plain")
+        with suppress(SessionGone):
+            while True:
+                await session(request).areload()
+                await response.send("a")
+                await sleep(0)
+
+    async with visiting(app) as browser:
+        await browser.get("/")
+        async with browser.stream("GET", "/stream") as response:
+            chunks = response.aiter_bytes()
+            assert (await anext(chunks)).startswith(b"a")
+            await sessions.aclear()
+            assert {byte async for chunk in chunks for byte in chunk} <= set(b"a")
+
+
 async def test_a_lazy_session_is_loaded_on_demand(sessions: Sessions) -> None:
     """With load(request)."""
     app = site(sessions, lazy=True)
 
     @app.get("/lazy")
     async def lazy(request: Request) -> Any:
-        loaded = await load(request)
+        loaded = await aload(request)
         loaded["n"] = int(str(loaded.get("n", 0))) + 1
         return sanic.json(loaded["n"])
 
@@ -148,7 +243,7 @@ async def test_a_missing_middleware_says_what_to_add() -> None:
         with pytest.raises(MissingMiddleware, match="init_app"):
             session(request)
         with pytest.raises(MissingMiddleware, match="init_app"):
-            await load(request)
+            await aload(request)
         return sanic.text("told")
 
     async with visiting(app) as browser:

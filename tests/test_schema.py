@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-import holdfast.flask
-from holdfast import InvalidOption, RequestFacts, Session, Sessions, UnserialisableValue
-from holdfast.errors import SessionEnded
-from holdfast.events import Event
-from holdfast.record import encode
-from holdfast.schema import typed
+import sessile.flask
+from sessile import InvalidOption, RequestFacts, Session, Sessions, UnserialisableValue
+from sessile._records.record import encode
+from sessile._session.data import contents_of, settle
+from sessile._session.watched import state_of
+from sessile.errors import SessionEnded
+from sessile.events import Event
+from sessile.schema import typed
 from tests.conftest import SECRET, Clock
 
 
@@ -80,10 +82,14 @@ def told() -> list[Event]:
 @pytest.fixture
 def sessions(clock: Clock, told: list[Event]) -> Sessions:
     """Sessions in memory, that tell of what happens."""
-    return Sessions(secret=SECRET, clock=clock, on_event=told.append)
+    _SESSIONS.append(Sessions(secret=SECRET, clock=clock, on_event=told.append))
+    return _SESSIONS[-1]
 
 
 Stored = Callable[..., Session]
+
+#: The sessions of the test that runs, for `again`.
+_SESSIONS: list[Sessions] = []
 
 
 @pytest.fixture
@@ -91,7 +97,7 @@ def stored(sessions: Sessions) -> Stored:
     """A function that stores data, and returns the session that the next request has of it."""
 
     def store(**data: Any) -> Session:
-        session = sessions.begin_sync(b"", RequestFacts)
+        session = sessions.engine.begin_sync(b"", RequestFacts)
         session["visited"] = True
         session.update(data)
         session.save()
@@ -102,7 +108,8 @@ def stored(sessions: Sessions) -> Stored:
 
 def again(session: Session) -> Session:
     """Return the session as the next request finds it."""
-    found: Session = session._backing.open(session.id)  # type: ignore[attr-defined]
+    found = _SESSIONS[-1].open(session.id)
+    assert found is not None
     return found
 
 
@@ -133,9 +140,9 @@ def test_a_look_is_no_change(stored: Stored, sessions: Sessions, schema: Any, it
     session = stored(total=3)
     assert typed(session, schema).total == 3
     assert not session.is_modified
-    new = sessions.begin_sync(b"", RequestFacts)
+    new = sessions.engine.begin_sync(b"", RequestFacts)
     assert typed(new, schema).items == []
-    assert sessions.commit_sync(new) == ()
+    assert sessions.engine.commit_sync(new) == ()
 
 
 @every_schema
@@ -233,7 +240,7 @@ def test_the_object_follows_the_session(stored: Stored, sessions: Sessions, sche
     session.logout()
     assert cart.coupon is None
     cart.coupon = "too late"
-    sessions.commit_sync(session)
+    sessions.engine.commit_sync(session)
     assert dict(session) == {}
 
 
@@ -379,11 +386,11 @@ def test_a_policy_that_there_is_not_is_refused(stored: Stored) -> None:
 def test_in_flask_it_is_the_session_that_the_proxy_stands_for(sessions: Sessions) -> None:
     """Any framework's session can be typed; where it is lazy, it is loaded."""
     app = flask.Flask(__name__)
-    holdfast.flask.init_app(app, sessions)
+    sessile.flask.init_app(app, sessions)
 
     @app.get("/")
     def handle() -> str:
-        cart = typed(holdfast.flask.session, StructCart)
+        cart = typed(sessile.flask.session, StructCart)
         cart.total += 1
         return str(cart.total)
 
@@ -403,11 +410,11 @@ json = st.recursive(
 @given(data=st.fixed_dictionaries({}, optional=dict.fromkeys(("items", "coupon", "seen", "total"), json)))
 def test_nothing_that_is_stored_ends_a_request(schema: Any, item: Any, unfit: Any, data: Any) -> None:
     """Whatever an older release, another program or an accident has left there."""
-    session = Sessions(secret=SECRET).begin_sync(b"", RequestFacts)
+    session = Sessions(secret=SECRET).engine.begin_sync(b"", RequestFacts)
     session.update(data)
     cart = typed(session, schema, unfit=unfit)
     assert isinstance(cart, schema)
     before = dict(session)
-    session.settle()
+    settle(session)
     assert dict(session) == before
-    encode(session.contents())
+    encode(contents_of(session, state_of(session)))

@@ -27,12 +27,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-import holdfast
-from holdfast import CookieOptions, InvalidOption, Session, SessionConflict, Sessions, UnserialisableValue
-from holdfast.asgi import SessionMiddleware
-from holdfast.errors import MissingMiddleware, SessionEnded
-from holdfast.stores.memory import MemoryStore
-from holdfast.testing import FaultyStore, FrozenClock, session_of
+import sessile
+from sessile import CookieOptions, InvalidOption, Session, SessionConflict, Sessions, UnserialisableValue
+from sessile.asgi import SessionMiddleware
+from sessile.errors import MissingMiddleware, SessionEnded
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FaultyStore, FrozenClock, session_of
 from tests.conftest import SECRET
 
 
@@ -57,6 +57,20 @@ def test_request_session_is_the_session() -> None:
     """And a JSONResponse of it is its data."""
     site = client(Route("/", count))
     assert [site.get("/").json() for _ in range(3)] == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_the_flag_of_starlettes_own_session_is_there() -> None:
+    """``request.session.modified``: whoever sets it after a nested change may leave the line in."""
+
+    async def add(request: Request) -> Response:
+        was = request.session.modified
+        request.session.setdefault("cart", []).append("rope")
+        request.session.modified = True
+        return JSONResponse([was, request.session.modified])
+
+    browser = client(Route("/add", add), Route("/", count))
+    assert [browser.get("/add").json() for _ in range(2)] == [[False, True]] * 2
+    assert browser.get("/").json() == {"cart": ["rope", "rope"], "n": 1}
 
 
 def test_asking_for_request_session_counts_as_looking() -> None:
@@ -103,11 +117,11 @@ def test_a_redirect_finds_what_was_stored_before_it() -> None:
     """Log in, be sent on, be logged in."""
 
     async def enter(request: Request) -> Response:
-        holdfast.starlette.session(request).login("zoe")
+        sessile.starlette.session(request).login("zoe")
         return RedirectResponse("/")
 
     async def who(request: Request) -> Response:
-        return PlainTextResponse(str(holdfast.starlette.session(request).user_id))
+        return PlainTextResponse(str(sessile.starlette.session(request).user_id))
 
     site = client(Route("/", who), Route("/enter", enter))
     assert site.get("/enter").text == "zoe"
@@ -134,11 +148,11 @@ def test_an_application_may_answer_a_conflict() -> None:
     """With conflict="error": what the error page of the application says is what the visitor gets."""
 
     async def handler(request: Request) -> Response:
-        session = holdfast.starlette.session(request)
-        other = await sessions.open(session.id)
+        session = sessile.starlette.session(request)
+        other = await sessions.aopen(session.id)
         other["n"], session["n"] = 10, 20
-        await other.save()
-        await session.save()
+        await other.asave()
+        await session.asave()
         return PlainTextResponse("never")
 
     async def sorry(request: Request, error: Exception) -> Response:
@@ -163,7 +177,7 @@ def test_an_application_may_answer_a_save_that_failed(mends: bool) -> None:
     async def handler(request: Request) -> Response:
         request.session["a"] = {1, 2}
         try:
-            await holdfast.starlette.session(request).save()
+            await sessile.starlette.session(request).save()
         except UnserialisableValue:
             if not mends:
                 raise
@@ -262,7 +276,7 @@ def test_a_lazy_session_is_loaded_on_demand() -> None:
         return PlainTextResponse("static")
 
     async def lazy(request: Request) -> Response:
-        session = await holdfast.starlette.load(request)
+        session = await sessile.starlette.aload(request)
         session["n"] = session.get("n", 0) + 1
         return JSONResponse(session)
 
@@ -276,9 +290,9 @@ def test_a_missing_middleware_says_what_to_add() -> None:
 
     async def handler(request: Request) -> Response:
         with pytest.raises(MissingMiddleware, match="app.add_middleware"):
-            holdfast.starlette.session(request)
+            sessile.starlette.session(request)
         with pytest.raises(MissingMiddleware, match="app.add_middleware"):
-            await holdfast.starlette.load(request)
+            await sessile.starlette.aload(request)
         return PlainTextResponse("told")
 
     assert TestClient(Starlette(routes=[Route("/", handler)])).get("/").text == "told"
@@ -300,7 +314,7 @@ def test_the_store_is_closed_with_the_application(tmp_path: Any) -> None:
 async def echo(socket: WebSocket) -> None:
     """Answers each message with who is logged in; stores how the conversation ended."""
     await socket.accept()
-    session = holdfast.starlette.session(socket)
+    session = sessile.starlette.session(socket)
     try:
         async for _ in socket.iter_text():
             await socket.send_text(str(session.user_id))
@@ -322,17 +336,17 @@ proceed = threading.Semaphore(0)
 
 
 async def enter(request: Request) -> Response:
-    (await holdfast.starlette.load(request)).login("zoe")
+    (await sessile.starlette.aload(request)).login("zoe")
     return PlainTextResponse("ok")
 
 
 async def leave(request: Request) -> Response:
-    (await holdfast.starlette.load(request)).logout()
+    (await sessile.starlette.aload(request)).logout()
     return PlainTextResponse("ok")
 
 
 async def renew(request: Request) -> Response:
-    (await holdfast.starlette.load(request)).regenerate(keep=True, grace=10)
+    (await sessile.starlette.aload(request)).regenerate(keep=True, grace=10)
     return PlainTextResponse("ok")
 
 

@@ -19,21 +19,21 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-import holdfast.flask
-import holdfast.starlette
-from holdfast import InvalidOption, Sessions
+import sessile.flask
+import sessile.starlette
+from sessile import InvalidOption, Sessions
 from tests.conftest import SECRET
 
 # The line, in both forms. --------------------------------------------------------------------------------------------
 
 FLASK: dict[str, Callable[[Flask], Any]] = {
     "theirs": lambda app: app.config.update(SECRET_KEY=SECRET),
-    "ours": lambda app: holdfast.flask.init_app(app, Sessions(secret=SECRET)),
+    "ours": lambda app: sessile.flask.init_app(app, Sessions(secret=SECRET)),
 }
 
 STARLETTE: dict[str, Callable[[Starlette], None]] = {
     "theirs": lambda app: app.add_middleware(starlette.middleware.sessions.SessionMiddleware, secret_key=SECRET),
-    "ours": lambda app: app.add_middleware(holdfast.starlette.SessionMiddleware, secret=SECRET),
+    "ours": lambda app: app.add_middleware(sessile.starlette.SessionMiddleware, secret=SECRET),
 }
 
 
@@ -187,7 +187,7 @@ def test_a_setting_that_is_not_read_is_told(sessions: Sessions, name: str) -> No
     app = Flask("shop")
     app.config[name] = "something"
     with pytest.warns(UserWarning, match=name):
-        holdfast.flask.init_app(app, sessions)
+        sessile.flask.init_app(app, sessions)
 
 
 # An application of Starlette. -----------------------------------------------------------------------------------------
@@ -272,5 +272,5 @@ def test_starlette_sets_no_cookie_for_nothing(visitor: TestClient) -> None:
 def test_the_words_of_starlette_are_understood(options: dict[str, Any], remedy: str) -> None:
     """Who changes the import and leaves the arguments is told what each is called here."""
     with pytest.raises(InvalidOption) as error:
-        holdfast.starlette.SessionMiddleware(blog(lambda app: None), **options)
+        sessile.starlette.SessionMiddleware(blog(lambda app: None), **options)
     assert remedy in str(error.value)

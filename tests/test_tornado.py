@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -11,13 +13,13 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.testing import AsyncHTTPTestCase, bind_unused_port
 from tornado.web import Application, RequestHandler
-from tornado.websocket import WebSocketHandler, websocket_connect
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, websocket_connect
 
-from holdfast import CookieOptions, Sessions
-from holdfast.errors import MissingMiddleware, SessionEnded
-from holdfast.signing import Signer
-from holdfast.stores.memory import MemoryStore
-from holdfast.tornado import SessionMixin
+from sessile import CookieOptions, Sessions
+from sessile._wire.signing import Signer
+from sessile.errors import MissingMiddleware, SessionEnded, SessionGone
+from sessile.stores.memory import MemoryStore
+from sessile.tornado import SessionMixin
 from tests.conftest import SECRET
 
 
@@ -93,11 +95,43 @@ class Socket(SessionMixin, WebSocketHandler):
         if message == "write":
             self.session.read_only = False
             self.session["seen"] = True
-            await self.session.save()
+            await self.session.asave()
         elif message == "careless":
             with pytest.raises(SessionEnded):
                 self.session["seen"] = False
         await self.write_message(str(dict(self.session)))
+
+
+class Pushes(SessionMixin, WebSocketHandler):
+    """Sends three messages, and waits for none; at "again" it tries once more."""
+
+    raised: list[type[Exception]]
+
+    def on_message(self, message: str | bytes) -> None:
+        for word in ("a", "b", "c"):
+            self.write_message(word)
+
+    async def again(self) -> None:
+        Pushes.raised = []
+        try:
+            await self.write_message("d")
+        except Exception as error:
+            Pushes.raised.append(type(error))
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        Pushes.last = self
+
+    last: Pushes
+
+
+class Streams(SessionMixin, RequestHandler):
+    async def get(self) -> None:
+        with suppress(SessionGone):
+            while True:
+                await self.session.areload()
+                self.write("a")
+                await self.flush()
+                await asyncio.sleep(0)
 
 
 HANDLERS: list[Any] = [
@@ -110,6 +144,8 @@ HANDLERS: list[Any] = [
     ("/page", Page),
     ("/fails", Fails),
     ("/socket", Socket),
+    ("/pushes", Pushes),
+    ("/streams", Streams),
 ]
 
 
@@ -195,6 +231,50 @@ async def test_a_websocket_reads_the_session(sessions: Sessions) -> None:
             socket.close()
             assert await socket.read_message() is None
         assert said == ["{'n': 1}", "{'n': 1}", "{'n': 1, 'seen': True}", "{'n': 1, 'seen': True}"]
+    finally:
+        browser.close()
+        server.stop()
+        await server.close_all_connections()
+
+
+@pytest.mark.parametrize("by", ["receive", "send"])
+async def test_a_websocket_of_a_revoked_session_is_closed(sessions: Sessions, by: str) -> None:
+    """When a message comes, or when the handler sends one; neither gets through. Until then the order is kept."""
+    server, address = await serve(sessions, revocation_check=0)
+    browser = AsyncHTTPClient(force_instance=True)
+    try:
+        cookie = cookies_of(await browser.fetch(f"http://{address}/"))
+        socket = await websocket_connect(HTTPRequest(f"ws://{address}/pushes", headers={"Cookie": cookie}))
+        await socket.write_message("go")
+        assert [await socket.read_message() for _ in range(3)] == ["a", "b", "c"]
+        await sessions.aclear()
+        if by == "receive":
+            await socket.write_message("go")
+        else:
+            await Pushes.last.again()
+            assert Pushes.raised == [WebSocketClosedError]
+        assert await socket.read_message() is None
+        assert (socket.close_code, socket.close_reason) == (1008, "the session was ended")
+        socket.close()
+    finally:
+        browser.close()
+        server.stop()
+        await server.close_all_connections()
+
+
+async def test_a_stream_may_end_with_its_session(sessions: Sessions) -> None:
+    """The handler asks before each chunk: `await session.areload()` raises SessionGone, and the body ends."""
+    server, address = await serve(sessions)
+    browser, begun = AsyncHTTPClient(force_instance=True), asyncio.Event()
+    try:
+        cookie = cookies_of(await browser.fetch(f"http://{address}/"))
+        request = HTTPRequest(
+            f"http://{address}/streams", headers={"Cookie": cookie}, streaming_callback=lambda chunk: begun.set()
+        )
+        answer = asyncio.ensure_future(browser.fetch(request))
+        await begun.wait()
+        await sessions.aclear()
+        assert (await answer).code == 200
     finally:
         browser.close()
         server.stop()

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from holdfast import Session, Sessions, StoreUnavailable
-from holdfast.errors import InvalidOption, MissingMiddleware, SessionEnded
-from holdfast.signing import Signer
-from holdfast.stores.memory import MemoryStore
-from holdfast.wsgi import SessionMiddleware, facts_of, session
+from sessile import Session, Sessions, StoreUnavailable
+from sessile._wire.signing import Signer
+from sessile.errors import InvalidOption, MissingMiddleware, SessionEnded
+from sessile.stores.memory import MemoryStore
+from sessile.wsgi import SessionMiddleware, facts_of, session
 from tests.conftest import SECRET
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -22,16 +22,16 @@ PLAIN = [("Content-Type", "text/plain")]
 class Down(MemoryStore):
     """A store that cannot be reached."""
 
-    def load(self, sid: str) -> Any:
+    def load(self, *arguments: Any) -> Any:
         raise ConnectionError
 
-    create = load  # type: ignore[assignment]
+    create = load
 
 
 def counting(environ: Any, start_response: Any) -> Any:
     start_response("200 OK", PLAIN)
-    environ["holdfast.session"]["n"] = environ["holdfast.session"].get("n", 0) + 1
-    return [str(environ["holdfast.session"]["n"]).encode()]
+    environ["sessile.session"]["n"] = environ["sessile.session"].get("n", 0) + 1
+    return [str(environ["sessile.session"]["n"]).encode()]
 
 
 def test_a_session_may_be_written_after_start_response(sessions: Sessions) -> None:
@@ -46,7 +46,7 @@ def test_json_loads_the_session_that_it_writes(options: Any, sessions: Sessions)
 
     def written(environ: Any, start_response: Any) -> Any:
         start_response("200 OK", PLAIN)
-        return [json.dumps(environ["holdfast.session"], **options).encode()]
+        return [json.dumps(environ["sessile.session"], **options).encode()]
 
     stranger, known = Client(SessionMiddleware(written, sessions)), Client(SessionMiddleware(counting, sessions))
     known.get("/")
@@ -64,7 +64,7 @@ def test_write_sends_the_head_first(sessions: Sessions) -> None:
 
     def app(environ: Any, start_response: Any) -> Any:
         write = start_response("200 OK", PLAIN)
-        environ["holdfast.session"]["n"] = 1
+        environ["sessile.session"]["n"] = 1
         write(b"written ")
         return [b"returned"]
 
@@ -78,7 +78,7 @@ def test_an_error_page_commits_nothing(sessions: Sessions) -> None:
     def app(environ: Any, start_response: Any) -> Any:
         try:
             start_response("200 OK", PLAIN)
-            environ["holdfast.session"]["n"] = 1
+            environ["sessile.session"]["n"] = 1
             raise ValueError
         except ValueError:
             start_response("500 Failed", PLAIN, sys.exc_info())
@@ -139,7 +139,7 @@ def test_the_body_is_closed(sessions: Sessions) -> None:
             closed.append(self.left)
 
     def app(environ: Any, start_response: Any) -> Any:
-        environ["holdfast.session"]["n"] = 1
+        environ["sessile.session"]["n"] = 1
         start_response("200 OK", PLAIN)
         return Chunks()
 
@@ -161,7 +161,7 @@ def test_a_body_that_raises_before_its_head_changes_nothing(sessions: Sessions) 
     """A generator that fails before its first chunk is an exception like any other."""
 
     def app(environ: Any, start_response: Any) -> Any:
-        environ["holdfast.session"]["n"] = 1
+        environ["sessile.session"]["n"] = 1
         start_response("200 OK", PLAIN)
         raise ValueError
         yield b""
@@ -177,7 +177,7 @@ def test_an_outage_is_503_whatever_the_application_makes_of_it() -> None:
 
     def app(environ: Any, start_response: Any) -> Any:
         try:
-            environ["holdfast.session"]["n"]
+            environ["sessile.session"]["n"]
         except StoreUnavailable:
             start_response("200 OK", PLAIN)
         return [b"you are logged out"]

@@ -1,11 +1,11 @@
-"""Writes the table of events from ``holdfast.events``: the docs show what the code tells."""
+"""Writes the table of events from ``sessile.events``: the docs show what the code tells."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from holdfast.events import LINES, WINDOW, Happening
+from sessile.events import LINES, WINDOW, EventKind
 
 MARK = "<!-- events -->"
 
@@ -16,7 +16,7 @@ def table() -> str:
         f"Lines that are limited: of each event a process writes {LINES} in {WINDOW:g} seconds, and then one that says "
         "how many more there were.",
     ]
-    for level in sorted({happening.level for happening in Happening}, reverse=True):
+    for level in sorted({happening.level for happening in EventKind}, reverse=True):
         lines += [
             "",
             f"## {logging.getLevelName(level)}",
@@ -24,7 +24,7 @@ def table() -> str:
             "| event | when | what to do | limited |",
             "|---|---|---|:-:|",
         ]
-        for happening in Happening:
+        for happening in EventKind:
             if happening.level == level:
                 limited = "yes" if happening.limited else ""
                 lines.append(f"| `{happening.label}` | {happening.when} | {happening.remedy} | {limited} |")

@@ -1,23 +1,24 @@
-"""Draws the life of a session from the table in ``holdfast.lifecycle``: the docs show what the code runs on."""
+"""Draws the life of a session from the table in ``sessile._session.lifecycle``: the docs show what the code runs on."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from holdfast.lifecycle import OPTIONS, RULES, Browser, Operation, State
+from sessile._session.lifecycle import OPTIONS, RULES
+from sessile._session.plan import Browser, Operation, Outcome
 
 MARK = "<!-- life cycle -->"
 
 HOW = {
-    State.EMPTY: "no session came, nothing was put in",
-    State.FILLED: "no session came, something was put in",
-    State.SAME: "one was loaded and not changed",
-    State.CHANGED: "its data was changed",
-    State.ALTERED: "its cookie was changed, or touch()",
-    State.ROTATED: "regenerate(), login()",
-    State.DESTROYED: "destroy(), logout()",
-    State.RELEASED: "the slot was set to None",
-    State.LOST: "somebody else ended it meanwhile",
+    Outcome.EMPTY: "no session came, nothing was put in",
+    Outcome.FILLED: "no session came, something was put in",
+    Outcome.SAME: "one was loaded and not changed",
+    Outcome.CHANGED: "its data was changed",
+    Outcome.ALTERED: "its cookie was changed, or touch()",
+    Outcome.ROTATED: "regenerate(), login()",
+    Outcome.DESTROYED: "destroy(), logout()",
+    Outcome.RELEASED: "the slot was set to None",
+    Outcome.LOST: "somebody else ended it meanwhile",
 }
 COLOURS = {
     Operation.NOTHING: "#8a8f98",

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from holdfast import RequestFacts, Session, SessionError, Sessions
-from holdfast.cli import main
+from sessile import RequestFacts, Session, SessionError, Sessions
+from sessile.cli import main
 from tests.conftest import SECRET, Clock
 
 
@@ -52,14 +52,14 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
     ``typed`` is what somebody types at the terminal, ``piped`` what comes from a pipe.
     """
-    for name in ("HOLDFAST_APP", "HOLDFAST_STORE", "SESSION_SECRET", "COLUMNS", "FORCE_COLOR"):
+    for name in ("SESSILE_APP", "SESSILE_STORE", "SESSION_SECRET", "COLUMNS", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     def run(*arguments: str, typed: str | None = None, piped: str = "", **environment: str) -> Done:
         out, err, code = io.StringIO(), io.StringIO(), 0
         with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.setattr(sys, "argv", ["holdfast", *arguments])
+            patch.setattr(sys, "argv", ["sessile", *arguments])
             patch.setattr(sys, "stdin", io.StringIO(piped) if typed is None else Terminal(typed))
             for name, value in environment.items():
                 patch.setenv(name, value)
@@ -84,16 +84,16 @@ class Shop:
 
     def visit(self, user: str | int | None = None, cookie: str = "", **data: Any) -> str:
         """Make a request that logs in as ``user`` and puts ``data`` into the session. Return the Cookie header."""
-        session = self.sessions.begin_sync(cookie.encode(), RequestFacts)
+        session = self.sessions.engine.begin_sync(cookie.encode(), RequestFacts)
         if user is not None:
             session.login(user, device="phone")
         session.update(data)
-        sent = self.sessions.commit_sync(session)
+        sent = self.sessions.engine.commit_sync(session)
         return sent[0].partition(";")[0] if sent else cookie
 
     def session(self, cookie: str) -> Session:
         """Return the session of a Cookie header; a blank one if it is over."""
-        return self.sessions.begin_sync(cookie.encode(), RequestFacts)
+        return self.sessions.engine.begin_sync(cookie.encode(), RequestFacts)
 
     def lives(self, cookie: str) -> bool:
         return not self.session(cookie).is_new

@@ -21,7 +21,7 @@ def test_no_command_shows_a_secret_an_id_or_a_value(
     """Without --data and --id neither the output nor an error has one, nor what stands in the store for an id."""
     url = f"sqlite:///{tmp_path}/sessions.db"
     shop = new_shop(secret=["canary-old-secret-that-is-long-enough", SECRET], store=url, hash_ids=hash_ids)
-    logging.getLogger("holdfast").setLevel(logging.DEBUG)
+    logging.getLogger("sessile").setLevel(logging.DEBUG)
     cookie = shop.visit("zoe", cart={"bread": VALUE})
     sid = shop.session(cookie).id
     stored = next(iter(shop.sessions.store.all()))[0]
@@ -50,7 +50,7 @@ def test_no_command_shows_a_secret_an_id_or_a_value(
         for form in (APP, (*APP, "--json"), ("--store", url)):
             done = run(*command, *form, SESSION_SECRET=SECRET)
             said += done.out + done.err
-    logging.getLogger("holdfast").setLevel(logging.NOTSET)
+    logging.getLogger("sessile").setLevel(logging.NOTSET)
     assert handle in said
     for planted in ("canary", sid, stored, cookie.partition("=")[2]):
         assert planted not in said
@@ -59,5 +59,5 @@ def test_no_command_shows_a_secret_an_id_or_a_value(
 def test_an_outage_shows_no_password(run: Run) -> None:
     """Of a URL the place is told, and nothing else."""
     for command in ("ls", "stats", "check", "prune", "show abcdef", "revoke --all --yes"):
-        done = run(*command.split(), HOLDFAST_STORE="redis://canary:canary@127.0.0.1:1?timeout=0.5")
+        done = run(*command.split(), SESSILE_STORE="redis://canary:canary@127.0.0.1:1?timeout=0.5")
         assert "canary" not in done.out + done.err

@@ -1,21 +1,24 @@
-"""holdfast check"""
+"""sessile check"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from holdfast import CookieOptions, Lifetime
-from holdfast.cli.checks import CHECKS, Check, Checked, Level
-from holdfast.cli.target import Site
-from holdfast.stores.memory import MemoryStore
-from holdfast.stores.wrapped import NotAtomicWarning, WrappedStore
+from sessile import CookieOptions, Lifetime
+from sessile.cli.target import Site
+from sessile.console.checks.checked import Check, Checked, Level
+from sessile.console.checks.checks import CHECKS
+from sessile.stores.memory import MemoryStore
+from sessile.stores.wrapped import NotAtomicWarning, WrappedStore
 from tests.cli.conftest import APP, Done, Run, Shop
 from tests.cli.test_target import FiveVerbs
 
@@ -93,7 +96,7 @@ WEAK: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::holdfast.options.WeakSecretWarning")
+@pytest.mark.filterwarnings("ignore::sessile.options.WeakSecretWarning")
 @pytest.mark.parametrize(("name", "options"), WEAK)
 def test_what_is_weak_is_found(
     run: Run, new_shop: Callable[..., Shop], sound: dict[str, Any], name: str, options: dict[str, Any]
@@ -213,7 +216,7 @@ def test_the_reference_has_no_other_checks() -> None:
     assert listed == [check.name for check in CHECKS]
 
 
-@pytest.mark.filterwarnings("ignore::holdfast.options.WeakSecretWarning")
+@pytest.mark.filterwarnings("ignore::sessile.options.WeakSecretWarning")
 def test_errors_stand_first_and_fit_the_window(run: Run, new_shop: Callable[..., Shop]) -> None:
     """The worst is read first, at any width."""
     new_shop(secret="keyboard cat", cookie=CookieOptions(secure=False))
@@ -230,3 +233,29 @@ def test_json_has_what_a_program_needs(run: Run, new_shop: Callable[..., Shop]) 
     new_shop(secret=STRONG)
     for line in run("check", "--json", *APP).out.splitlines():
         assert set(json.loads(line)) == {"check", "level", "problem", "remedy", "source"}
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """The URL of a memcached that answers to everything that it has no memory left."""
+
+    class Refuse(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline():
+                self.wfile.write(b"SERVER_ERROR out of memory\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refuse) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"memcached://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_server_that_refuses_is_not_one_to_start(run: Run, refusing: str) -> None:
+    """It is up: the reason is what has to be seen to. Other commands say the same in a line."""
+    found = run("check", "--store", refusing, "--json")
+    (finding,) = [each for each in map(json.loads, found.out.splitlines()) if each["check"] == "store-unreachable"]
+    assert finding["problem"] == f"{refusing} answers, and refused to load: SERVER_ERROR out of memory"
+    assert "Start it" not in finding["remedy"]
+    shown = run("show", "--store", refusing, "x" * 32)
+    assert f"{refusing} answers, and refused: SERVER_ERROR out of memory" in shown.err

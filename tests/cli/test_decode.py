@@ -1,4 +1,4 @@
-"""holdfast decode"""
+"""sessile decode"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from holdfast.signing import Signer
+from sessile._wire.signing import Signer
 from tests.cli.conftest import APP, Run, Shop
 from tests.conftest import SECRET
 
@@ -67,6 +67,9 @@ def test_a_header_without_the_cookie_names_those_that_are_there(run: Run, cookie
     assert done.code == 1
     assert "no cookie 'connect.sid'" in done.err
     assert "lang, theme" in done.err
+    hostile = run("decode", "a\x1b[2J\x1b[Hsignature right=1; lang=en", SESSION_SECRET=SECRET)
+    assert hostile.code == 1
+    assert "\x1b" not in hostile.err + hostile.out
     renamed = cookie.replace("connect.sid", "sid")
     assert run("decode", renamed, "--name", "sid", SESSION_SECRET=SECRET).code == 0
 
@@ -74,7 +77,7 @@ def test_a_header_without_the_cookie_names_those_that_are_there(run: Run, cookie
 def test_without_a_secret_it_says_where_one_goes(run: Run, cookie: str) -> None:
     """Never on the command line."""
     done = run("decode", cookie)
-    assert done.code == 1
+    assert done.code == 2
     assert "SESSION_SECRET" in done.err
 
 
@@ -131,16 +134,30 @@ def test_tokens_of_headers_are_read(run: Run, new_shop: Callable[..., Shop], tra
     assert run("decode", form.format(token=token[:-1]), *APP).code == 1
 
 
-@pytest.mark.parametrize("form", ["encrypted", "cookie-session"])
+@pytest.mark.parametrize(
+    "form",
+    ["encrypted", "cookie-session", "iron-session&password_ids=7,3", "koa-session", "client-sessions"],
+)
 def test_sessions_that_travel_in_the_cookie_are_opened(run: Run, new_shop: Callable[..., Shop], form: str) -> None:
     """The cookie is the session: its signature is checked, and its end."""
     pytest.importorskip("cryptography")
     shop = new_shop(store=f"cookie://?form={form}", secret=[OTHER, SECRET])
     session = shop.session("")
     session["a"] = 1
-    header = "; ".join(each.partition(";")[0] for each in shop.sessions.commit_sync(session))
+    header = "; ".join(each.partition(";")[0] for each in shop.sessions.engine.commit_sync(session))
     (said,) = run("decode", header, "--json", *APP).objects
     assert (said["valid"], said["secret"], said["lives"]) == (True, 1, True)
-    assert said["encrypted"] == (form == "encrypted")
+    assert said["encrypted"] == (form not in ("cookie-session", "koa-session"))
     forged = header.replace("connect.sid=", "connect.sid=x")
     assert run("decode", forged, *APP).code == 1
+
+
+@pytest.mark.parametrize("token", ["fastify-session", "koa-session"])
+def test_a_token_in_the_form_of_node_is_known(run: Run, new_shop: Callable[..., Shop], token: str) -> None:
+    shop = new_shop(token=token)
+    session = shop.session("")
+    session["a"] = 1
+    header = "; ".join(each.partition(";")[0] for each in shop.sessions.engine.commit_sync(session))
+    (said,) = run("decode", header, "--json", *APP).objects
+    assert (said["valid"], said["encrypted"], said["lives"]) == (True, False, True)
+    assert run("decode", header.replace("connect.sid=", "connect.sid=x", 1), *APP).code == 1

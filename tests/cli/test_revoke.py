@@ -1,4 +1,4 @@
-"""holdfast revoke, holdfast prune"""
+"""sessile revoke, sessile prune"""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_what_is_to_end_is_said_once(run: Run, shop: Shop, which: tuple[str, ...
     """Neither nothing nor two things: a mistake here ends the wrong sessions."""
     zoe = shop.visit("zoe")
     done = run("revoke", "--yes", *which, *APP)
-    assert done.code == 1
+    assert done.code == 2
     assert "one of them" in done.err
     assert shop.lives(zoe)
 

@@ -1,4 +1,4 @@
-"""holdfast show"""
+"""sessile show"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from holdfast.stores.memory import MemoryStore
+from sessile.stores.memory import MemoryStore
 from tests.cli.conftest import APP, Run, Shop
 from tests.cli.test_target import FiveVerbs
 
@@ -75,7 +75,7 @@ def test_an_ambiguous_handle_is_refused(run: Run, shop: Shop, monkeypatch: pytes
     """Nothing is guessed where two sessions begin alike."""
     for name in ("zoe", "ann"):
         shop.visit(name)
-    monkeypatch.setattr("holdfast.cli.handle.handle_of", lambda site, sid: "abcdef" + sid)
+    monkeypatch.setattr("sessile.cli.handle.handle_of", lambda site, session: "abcdef" + session.id)
     done = run("show", "abcdef", *APP)
     assert done.code == 1
     assert "several sessions" in done.err
@@ -85,7 +85,13 @@ def test_an_ambiguous_handle_is_refused(run: Run, shop: Shop, monkeypatch: pytes
 def test_what_names_nothing_is_told_without_repeating_it(run: Run, shop: Shop, name: str) -> None:
     """It may have been an id."""
     done = run("show", name, *APP)
-    assert (done.code, done.out, done.err) == (1, "", "holdfast: no live session is called so\n")
+    assert (done.code, done.out, done.err) == (1, "", "sessile: no live session is called so\n")
+
+
+@pytest.mark.parametrize("name", ["4b5", "a"])
+def test_too_few_characters_of_a_handle_are_told(run: Run, shop: Shop, name: str) -> None:
+    """They never match, because they would often match several."""
+    assert "Give at least four characters of its handle" in run("show", name, *APP).err
 
 
 def test_a_session_that_is_over_is_not_shown(run: Run, shop: Shop, cart: str) -> None:

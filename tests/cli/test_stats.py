@@ -1,4 +1,4 @@
-"""holdfast stats, holdfast watch"""
+"""sessile stats, sessile watch"""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast.cli.stats import Distinct
+import pytest
+
+from sessile.cli.stats import Distinct
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FaultyStore
 from tests.cli.conftest import APP, Run, Shop
 from tests.waiting import wait_for
 
-HOLDFAST = Path(sys.executable).with_name("holdfast")
+SESSILE = Path(sys.executable).with_name("sessile")
 
 
 def test_sessions_are_counted(run: Run, shop: Shop) -> None:
@@ -99,9 +103,9 @@ def test_watch_sees_sessions_begin_and_end(new_shop: Callable[..., Shop], tmp_pa
     shop = new_shop(store=url)
     shop.visit("ann")
     seen = {"begun": 0, "ended": 0}
-    environment = {**os.environ, "HOLDFAST_STORE": url, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "SESSILE_STORE": url, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [HOLDFAST, "watch", "--every", "0.05", "--json"],
+        [SESSILE, "watch", "--every", "0.05", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -122,3 +126,28 @@ def test_watch_sees_sessions_begin_and_end(new_shop: Callable[..., Shop], tmp_pa
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
+
+
+def test_watch_outlives_an_outage(run: Run, new_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line says that the store does not answer. What has begun meanwhile is counted when it does again."""
+    store = FaultyStore(MemoryStore())
+    shop = new_shop(store=store)
+    shop.visit("ann")
+    between = iter((lambda: store.fail("all"), lambda: (store.mend(), shop.visit("zoe")), _interrupt))
+    monkeypatch.setattr("sessile.cli.watch.time.sleep", lambda _: next(between)())
+    done = run("watch", "--json", *APP)
+    assert [(look["sessions"], look["begun"]) for look in done.objects] == [(1, 0), (2, 1)]
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  the store of shop:sessions does not answer: .*\n", done.err)
+    assert done.code == 0
+
+
+def test_watch_says_at_once_that_a_store_was_never_there(run: Run, new_shop: Callable[..., Shop]) -> None:
+    """It may be a wrong URL, which no waiting mends."""
+    store = FaultyStore(MemoryStore())
+    new_shop(store=store)
+    store.fail("all")
+    assert run("watch", *APP).code == 1
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt

@@ -7,21 +7,33 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import bottle
+import fastapi
+import flask
+import litestar
 import pytest
+import quart
 
-from holdfast import Sessions
-from holdfast.stores import place_of
-from holdfast.stores.memory import MemoryStore
-from holdfast.testing import FaultyStore
+import sessile.asgi
+import sessile.bottle
+import sessile.fastapi
+import sessile.flask
+import sessile.litestar
+import sessile.quart
+import sessile.wsgi
+from sessile import Sessions
+from sessile.stores import place_of
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FaultyStore
 from tests.cli.conftest import APP, Run, Shop
 from tests.conftest import SECRET, Clock
 
 
-def refused(run: Run, *arguments: str, **environment: str) -> str:
-    """Return what a command says that fails in one line, with exit code 1."""
+def refused(run: Run, *arguments: str, code: int = 1, **environment: str) -> str:
+    """Return what a command says that fails in one line, with this exit code."""
     done = run(*arguments, **environment)
-    assert done.code == 1
-    assert done.err.startswith("holdfast: ")
+    assert done.code == code
+    assert done.err.startswith("sessile: ")
     assert done.err.count("\n") == 1
     assert done.out == ""
     return done.err
@@ -29,20 +41,20 @@ def refused(run: Run, *arguments: str, **environment: str) -> str:
 
 def test_without_a_target_the_line_says_how_to_give_one(run: Run) -> None:
     """Neither --app nor --store: the error names both, and their variables."""
-    line = refused(run, "ls")
-    for name in ("--app", "--store", "HOLDFAST_APP", "HOLDFAST_STORE"):
+    line = refused(run, "ls", code=2)
+    for name in ("--app", "--store", "SESSILE_APP", "SESSILE_STORE"):
         assert name in line
 
 
 def test_both_targets_at_once_are_refused(run: Run, shop: Shop) -> None:
     """With both it could only be guessed which is meant."""
-    assert "Leave one of them out" in refused(run, "ls", *APP, HOLDFAST_STORE="memory://")
+    assert "Leave one of them out" in refused(run, "ls", *APP, code=2, SESSILE_STORE="memory://")
 
 
 def test_the_environment_names_the_program(run: Run, shop: Shop) -> None:
-    """HOLDFAST_APP does what --app does."""
+    """SESSILE_APP does what --app does."""
     shop.visit("zoe")
-    assert run("ls", HOLDFAST_APP="shop:sessions").rows[0][1] == "zoe"
+    assert run("ls", SESSILE_APP="shop:sessions").rows[0][1] == "zoe"
 
 
 @pytest.mark.parametrize("name", ["make", "site.sessions"])
@@ -55,10 +67,40 @@ def test_a_function_and_an_attribute_of_an_object_are_found(run: Run, shop: Shop
     assert run("ls", "--app", f"shop:{name}").rows[0][1] == "zoe"
 
 
+def applications(sessions: Sessions) -> dict[str, object]:
+    plain = fastapi.FastAPI()
+    plain.add_middleware(sessile.fastapi.SessionMiddleware, sessions=sessions)
+    shop, quick = flask.Flask("shop"), quart.Quart("shop")
+    sessile.flask.init_app(shop, sessions)
+    sessile.quart.init_app(quick, sessions)
+    small = bottle.Bottle()
+    small.install(sessile.bottle.SessionPlugin(sessions))
+    return {
+        "fastapi": plain,
+        "flask": shop,
+        "quart": quick,
+        "bottle": small,
+        "litestar": litestar.Litestar(plugins=[sessile.litestar.SessionPlugin(sessions)]),
+        "asgi": sessile.asgi.SessionMiddleware(plain, sessions),
+        "wsgi": sessile.wsgi.SessionMiddleware(shop, sessions),
+    }
+
+
+@pytest.mark.parametrize("name", ["fastapi", "flask", "quart", "bottle", "litestar", "asgi", "wsgi"])
+def test_an_application_is_looked_at_and_not_called(run: Run, shop: Shop, name: str) -> None:
+    """--app may be what the server is given: the Sessions that it has are found."""
+    module: Any = sys.modules["shop"]
+    module.app = applications(shop.sessions)[name]
+    module.make_app = lambda: module.app
+    shop.visit("zoe")
+    assert run("ls", "--app", "shop:app").rows[0][1] == "zoe"
+    assert run("ls", "--app", "shop:make_app").rows[0][1] == "zoe"
+
+
 def test_the_current_folder_is_on_the_path(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module of the current folder is found, as uvicorn finds it."""
     monkeypatch.chdir(tmp_path)
-    Path("corner_shop.py").write_text(f"from holdfast import Sessions\nsessions = Sessions(secret={SECRET!r})\n")
+    Path("corner_shop.py").write_text(f"from sessile import Sessions\nsessions = Sessions(secret={SECRET!r})\n")
     try:
         assert run("stats", "--app", "corner_shop:sessions", "--json").objects[0]["sessions"] == 0
     finally:
@@ -90,15 +132,16 @@ def failing() -> None:
         ("no_such_shop:sessions", "there is no module no_such_shop in"),
         ("shop.no_such:sessions", "there is no module shop.no_such"),
         ("shop:nothing", "the module shop has no nothing"),
-        ("shop:number", "is a int. Name the Sessions"),
+        ("shop:number", "is not a Sessions, but int. Name your Sessions"),
+        ("shop:bare", "is not a Sessions, but Flask. Name your Sessions"),
         ("shop:failing", "shop:failing() failed: RuntimeError: two lines"),
     ],
 )
 def test_a_wrong_app_is_told_in_a_line(run: Run, shop: Shop, app: str, said: str) -> None:
     """Whatever is wrong with --app is named."""
     module: Any = sys.modules["shop"]
-    module.number, module.failing = 7, failing
-    assert said in refused(run, "ls", "--app", app)
+    module.number, module.failing, module.bare = 7, failing, flask.Flask("shop")
+    assert said in refused(run, "ls", "--app", app, code=1 if "failed" in said else 2)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +152,7 @@ def test_a_wrong_app_is_told_in_a_line(run: Run, shop: Shop, app: str, said: str
         ("sqlite:///no-such.db", "sqlite:///no-such.db: there is nothing of this name"),
         ("file:///no-such-folder", "there is nothing of this name"),
         ("sqlite://", "names no file"),
+        ("memory://", "is the memory of one process"),
         ("redis://127.0.0.1:1?colour=red", "has no option 'colour'"),
     ],
 )
@@ -117,14 +161,20 @@ def test_a_wrong_url_is_told_in_a_line(
 ) -> None:
     """Whatever is wrong with --store is named, and nothing is made where nothing was."""
     monkeypatch.chdir(tmp_path)
-    assert said in refused(run, "ls", "--store", url)
+    assert said in refused(run, "ls", "--store", url, code=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_not_a_database_is_told_in_a_line(run: Run, tmp_path: Path) -> None:
+    """SQLite's own words are in it."""
+    (tmp_path / "notes.txt").write_text("Not a database at all. " * 9)
+    assert "file is not a database" in refused(run, "ls", "--store", f"sqlite:///{tmp_path}/notes.txt")
 
 
 def test_a_store_that_is_down_is_told_in_a_line(run: Run) -> None:
     """The place that does not answer is named, and no password of its URL."""
-    line = refused(run, "ls", HOLDFAST_STORE="redis://me:my-password@127.0.0.1:1/0")
-    assert line.startswith("holdfast: redis://127.0.0.1:1/0 does not answer: ")
+    line = refused(run, "ls", SESSILE_STORE="redis://me:my-password@127.0.0.1:1/0")
+    assert line.startswith("sessile: redis://127.0.0.1:1/0 does not answer: ")
     assert "my-password" not in line
 
 
@@ -139,8 +189,16 @@ def test_the_store_of_a_program_that_is_down_is_told_in_a_line(run: Run, new_sho
 def test_a_password_in_the_arguments_is_refused(run: Run) -> None:
     """Arguments stand in the list of processes, so a URL with a password comes by the environment."""
     for url in ("redis://:my-password@127.0.0.1:1", "redis+sentinel://h/m?sentinel_password=my-password"):
-        line = refused(run, "ls", "--store", url)
-        assert "HOLDFAST_STORE" in line
+        line = refused(run, "ls", "--store", url, code=2)
+        assert "SESSILE_STORE" in line
+        assert "my-password" not in line
+    for command, variable in (
+        (("migrate", "--from", url, "--to", "file:///new"), "SESSILE_FROM"),
+        (("migrate", "--from", "file:///old", "--to", url), "SESSILE_TO"),
+        (("demo", "--port", "0", "--store", url), "SESSILE_DEMO_STORE"),
+    ):
+        line = refused(run, *command, code=2)
+        assert variable in line
         assert "my-password" not in line
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from holdfast import Sessions
-from holdfast.demo.app import COOKIE_NAME, create_app
-from holdfast.testing import FrozenClock
+from sessile import Sessions
+from sessile.demo import users
+from sessile.demo.app import COOKIE_NAME, create_app
+from sessile.testing import FrozenClock
 from tests.conftest import SECRET
 
 Guest = Callable[[], TestClient]
@@ -26,8 +28,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def app(folder: Path, clock: FrozenClock) -> FastAPI:
-    """The shop, by the clock that stands still."""
+def app(folder: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    """The shop, by the clock that stands still. Its hashes of passwords are quick to make, and quick to guess."""
+    monkeypatch.setattr(users, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     return create_app(folder, secret=SECRET, clock=clock)
 
 

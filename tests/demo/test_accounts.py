@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from holdfast import Sessions
-from holdfast.demo.app import COOKIE_NAME
+from sessile import Sessions
+from sessile.demo.app import COOKIE_NAME
 from tests.demo.conftest import Guest, shown, sign_up, state, token
 
 
@@ -21,7 +21,7 @@ def test_a_wrong_password_starts_nothing(new_guest: Guest, records: Sessions) ->
     response = guest.post("/login", data={"name": "Grace", "password": "not her password"})
     assert response.status_code == 401
     assert not response.history
-    assert "do not belong together" in response.text
+    assert "Wrong name or password." in response.text
     assert "set-cookie" not in response.headers
     assert state(response.text) == "none"
     assert records.count() == before

@@ -7,10 +7,10 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from holdfast import Sessions
-from holdfast.demo.anatomy import highlight
-from holdfast.demo.app import COOKIE_NAME
-from holdfast.signing import Signer
+from sessile import Sessions
+from sessile._wire.signing import Signer
+from sessile.demo.anatomy import highlight
+from sessile.demo.app import COOKIE_NAME
 from tests.conftest import SECRET
 from tests.demo.conftest import Guest, shown, sign_up, state, token
 

@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,42 +11,18 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
 
-from holdfast.demo.app import COOKIE_NAME
-
-HOLDFAST = Path(sys.executable).with_name("holdfast")
+from sessile.demo.app import COOKIE_NAME
+from tests.browser import FLAGS, SESSILE, chromium, opened, system_chromium
 
 #: A phone, and the narrowest there is.
 NARROW = {"width": 360, "height": 780}
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def system_chromium() -> str | None:
-    """Return the system's Chromium; None leaves it to Playwright, which has its own where it was installed."""
-    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    return next((path for path in found if path), None)
 
 
 @contextmanager
 def shop(folder: Path, port: int = 0) -> Iterator[str]:
     """Start the demonstration as its own process, and stop it. Gives its URL, once it answers."""
-    command = [str(HOLDFAST), "demo", "--port", str(port), "--folder", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith("The shop is open: "), line
-            yield line.split()[4]
-        finally:
-            process.terminate()
+    with opened([str(SESSILE), "demo", "--port", str(port), "--folder", str(folder)], "shop") as url:
+        yield url
 
 
 @contextmanager
@@ -167,12 +140,43 @@ def expect_to_be_out(page: Page, url: str) -> None:
     expect(page.get_by_test_id("hood")).to_have_attribute("data-state", "refused")
 
 
+def test_the_administrator_has_a_console(tmp_path: Path) -> None:
+    """Who signed up first ends the session of a visitor; a visitor is refused; and no page complains."""
+    complaints: list[str] = []
+    with chromium() as program, shop(tmp_path / "shop") as url:
+        administrator, visitor = (program.new_context(viewport=NARROW).new_page() for _ in range(2))
+        administrator.on("console", lambda message: complaints.append(message.text))
+        enter(administrator, url, "Sign up", "a fine password")
+        look(visitor, f"{url}/signup")
+        visitor.get_by_label("Name").fill("Ada")
+        visitor.get_by_label("Password").fill("a fine password")
+        visitor.get_by_role("main").get_by_role("button", name="Sign up").click()
+        expect(visitor.get_by_test_id("visitor")).to_have_text("Ada")
+        visitor.goto(f"{url}/console/")
+        expect(visitor.get_by_role("heading", level=1)).to_have_text("You are not let in")
+
+        look(administrator, f"{url}/devices")
+        administrator.get_by_role("link", name="console").click()
+        look(administrator, administrator.url)
+        rows = administrator.locator("tbody tr")
+        expect(rows).to_have_count(2)
+        administrator.get_by_role("link", name="Now").click()
+        expect(administrator.get_by_role("img", name="Log-ins: 2")).to_be_visible()
+        look(administrator, f"{url}/console/")
+        for row in rows.all():
+            row.get_by_role("checkbox").check()
+        administrator.get_by_role("button", name="End the selected").click()
+        administrator.get_by_role("button", name="End", exact=True).click()
+        expect(administrator.get_by_role("status")).to_have_text("2 sessions ended.")
+        expect_to_be_out(visitor, url)
+    assert complaints == []
+
+
 def test_one_device_ends_another(tmp_path: Path) -> None:
     """On two devices: one logs the other out, then all others, then changes the password; the other is out each time."""
-    with sync_playwright() as playwright, shop(tmp_path / "shop") as url:
-        chromium = playwright.chromium.launch(executable_path=system_chromium(), args=FLAGS)
+    with chromium() as program, shop(tmp_path / "shop") as url:
         laptop, phone = (
-            chromium.new_context(user_agent=user_agent, viewport=NARROW).new_page() for user_agent in (FIREFOX, PHONE)
+            program.new_context(user_agent=user_agent, viewport=NARROW).new_page() for user_agent in (FIREFOX, PHONE)
         )
         enter(laptop, url, "Sign up", "a fine password")
         enter(phone, url, "Log in", "a fine password")
@@ -209,4 +213,3 @@ def test_one_device_ends_another(tmp_path: Path) -> None:
         look(laptop, f"{url}/cart")
         expect(laptop.get_by_test_id("visitor")).to_have_text("Grace")
         enter(phone, url, "Log in", "another fine password")
-        chromium.close()

@@ -7,10 +7,10 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from holdfast import Sessions
-from holdfast.demo.app import COOKIE_NAME
-from holdfast.demo.device import describe
-from holdfast.testing import FrozenClock
+from sessile import Sessions
+from sessile.demo.app import COOKIE_NAME
+from sessile.demo.device import describe
+from sessile.testing import FrozenClock
 from tests.demo.conftest import Guest, log_in, shown, sign_up, state, token
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from holdfast.demo.app import create_app
-from holdfast.demo.folder import Folder
+from sessile.demo.app import create_app
+from sessile.demo.folder import Folder
 
 
 def test_the_secret_is_made_once(folder: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
-from holdfast.demo.forwarder import Forwarder
+from sessile.demo.forwarder import Forwarder
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: keep-alive\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 4\r\n\r\nbody"

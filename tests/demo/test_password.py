@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from holdfast import Sessions
-from holdfast.demo.app import COOKIE_NAME
-from holdfast.demo.users import User, Users
+from sessile import Sessions
+from sessile.demo.app import COOKIE_NAME
+from sessile.demo.users import User, Users
 from tests.demo.conftest import Guest, log_in, shown, sign_up, state, token
 
 NEW = "another fine password"

@@ -14,19 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from holdfast.demo import fleet as many
-from holdfast.demo import server
-from holdfast.errors import InvalidOption, SessionError
+from sessile.demo import fleet as many
+from sessile.demo import server
+from sessile.errors import InvalidOption, SessionError
 from tests.demo.conftest import shown
+from tests.stores.mongo_server import mongo_server
 from tests.stores.redis_servers import started
 from tests.waiting import wait_for
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/how-to/several-servers.md"
-HOLDFAST = Path(sys.executable).with_name("holdfast")
+SESSILE = Path(sys.executable).with_name("sessile")
 
 
 @dataclass
@@ -52,10 +54,12 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, *options: str) -> Iterator[Fleet]:
+def fleet(folder: Path, store: str = "") -> Iterator[Fleet]:
     """Start three servers, and stop them."""
-    command = [str(HOLDFAST), "demo", "--port", "0", "--folder", str(folder), "--servers", "3", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    command = [str(SESSILE), "demo", "--port", "0", "--folder", str(folder), "--servers", "3"]
+    # An argument can be seen by everybody on the machine, so a URL with a password comes by the environment.
+    env = {**os.environ, **({"SESSILE_DEMO_STORE": store} if store else {})}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env) as process:
         try:
             assert process.stdout is not None
             first = process.stdout.readline()
@@ -82,20 +86,23 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def store(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """The options that name the store: none for the file in the folder."""
+@pytest.fixture(params=["sqlite", "redis", "mongodb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of the store; "" for the file in the folder."""
     if request.param == "sqlite":
-        yield []
+        yield ""
+    elif request.param == "mongodb":
+        with mongo_server(tmp_path) as server:
+            yield server.url("shop")
     else:
         with started() as server:
             # This user may come with any password.
-            yield ["--store", f"redis://default:se%2Fcr%40t@127.0.0.1:{server.port}/0?prefix=shop:"]
+            yield f"redis://default:se%2Fcr%40t@127.0.0.1:{server.port}/0?prefix=shop:"
 
 
-def test_nobody_notices_which_server_answers_nor_that_one_is_killed(tmp_path: Path, store: list[str]) -> None:
+def test_nobody_notices_which_server_answers_nor_that_one_is_killed(tmp_path: Path, store: str) -> None:
     """Log-in and cart survive that each request is answered by another process, and that one of them dies."""
-    with fleet(tmp_path / "shop", *store) as shop, httpx.Client(base_url=shop.url, follow_redirects=True) as visitor:
+    with fleet(tmp_path / "shop", store) as shop, httpx.Client(base_url=shop.url, follow_redirects=True) as visitor:
         assert len(set(shop.pids)) == 3
         shop.visit(visitor, "/signup", name="Grace", password="a fine password")
         for _ in range(3):
@@ -104,7 +111,8 @@ def test_nobody_notices_which_server_answers_nor_that_one_is_killed(tmp_path: Pa
         assert {(shown(page, "visitor"), shown(page, "cart-count")) for page in pages} == {("Grace", "3")}
         assert {f"server {number} of 3, process {pid}" for number, pid in enumerate(shop.pids, 1)} == set(shop.answered)
         # Where the store is, and not how to get in.
-        assert f"<code>{'redis://127.0.0.1:' if store else 'sqlite:///'}" in page
+        scheme = urlsplit(store).scheme if store else "sqlite"
+        assert f"<code>{scheme}://{'127.0.0.1:' if store else '/'}" in page
         assert "se%2F" not in page
 
         os.kill(shop.pids[1], signal.SIGKILL)
@@ -169,7 +177,7 @@ def test_the_nginx_of_the_documentation(tmp_path: Path) -> None:
         # Without any server left there is nothing to wait for.
         for pid in shop.pids[1:]:
             os.kill(pid, signal.SIGKILL)
-        assert shop.lines().endswith("holdfast: no server is left\n")
+        assert shop.lines().endswith("sessile: no server is left\n")
         assert shop.process.returncode == 1
 
 

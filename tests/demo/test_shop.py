@@ -8,10 +8,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from holdfast import Sessions
-from holdfast.demo.app import COOKIE_NAME, create_app
-from holdfast.demo.catalogue import PRODUCTS, price
-from holdfast.testing import FrozenClock
+from sessile import Sessions
+from sessile.demo.app import COOKIE_NAME, create_app
+from sessile.demo.catalogue import PRODUCTS, price
+from sessile.testing import FrozenClock
 from tests.conftest import SECRET
 from tests.demo.conftest import Guest, shown, token
 
@@ -137,6 +137,7 @@ def test_nothing_on_a_page_comes_from_elsewhere(guest: TestClient) -> None:
         {"origin": "http://evil.test"},
         {"origin": "http://shop.test:8001"},
         {"origin": "null"},
+        {"origin": "http://["},
     ],
 )
 def test_a_form_of_another_site_is_refused(guest: TestClient, headers: dict[str, str]) -> None:

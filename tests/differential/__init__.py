@@ -1,1 +1,1 @@
-"""The same stories told to the real express-session and to holdfast."""
+"""The same stories told to the real express-session and to sessile."""

@@ -23,7 +23,7 @@ def express() -> Iterator[Express]:
 @pytest.fixture(autouse=True)
 def _no_log() -> Iterator[None]:
     """Thousands of visitors with bad cookies are no news."""
-    logger = logging.getLogger("holdfast")
+    logger = logging.getLogger("sessile")
     logger.disabled = True
     yield
     logger.disabled = False

@@ -1,7 +1,7 @@
 # Each row of docs/departures.md that shows in a scenario is a function here, named by the row. It is given what came of
-# the scenario with express-session, and turns it into what must come of it with holdfast. It predicts: nothing is left
-# out of the comparison, and it looks at nothing that holdfast has done.
-"""Where holdfast differs from express-session, scenario by scenario."""
+# the scenario with express-session, and turns it into what must come of it with sessile. It predicts: nothing is left
+# out of the comparison, and it looks at nothing that sessile has done.
+"""Where sessile differs from express-session, scenario by scenario."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.differential.scenarios import COOKIES, NOW, SECOND, SID, VISITORS, Sc
 #: How many scenarios each departure explains, in this run of the tests.
 EXPLAINED: Counter[str] = Counter()
 
-#: How another scenario of express-session says what holdfast does in this one; None: it does not.
+#: How another scenario of express-session says what sessile does in this one; None: it does not.
 Another = Callable[[Scenario], Scenario | None]
-#: What holdfast makes otherwise of the same scenario.
+#: What sessile makes otherwise of the same scenario.
 Change = Callable[[Scenario, Story], None]
 
 ANOTHERS: list[tuple[str, Another]] = []
@@ -39,7 +39,7 @@ COOKIE_CHANGES = frozenset({"max age", "no max age", "expires", "strict", "scrip
 
 
 def as_another(name: str) -> Callable[[Another], Another]:
-    """Make a function the departure ``name``: holdfast does what express-session does in another scenario."""
+    """Make a function the departure ``name``: sessile does what express-session does in another scenario."""
 
     def register(function: Another) -> Another:
         ANOTHERS.append((name, function))
@@ -64,7 +64,7 @@ def names() -> list[str]:
 
 
 def predict(scenario: Scenario, express: Express) -> Story:
-    """Return what must come of ``scenario`` with holdfast."""
+    """Return what must come of ``scenario`` with sessile."""
     original = scenario
     for name, another in ANOTHERS:
         told = another(scenario)
@@ -165,7 +165,7 @@ def _storing_by_default(scenario: Scenario) -> Scenario | None:
 
 @as_another("defaults-that-are-safe")
 def _cookie_by_default(scenario: Scenario) -> Scenario | None:
-    return scenario.but(cookie="holdfast's default") if scenario.cookie == "default" else None
+    return scenario.but(cookie="sessile's default") if scenario.cookie == "default" else None
 
 
 @as_another("auto-in-a-function")

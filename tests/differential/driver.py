@@ -1,23 +1,25 @@
-# The same stories as in express.js, told to holdfast through its ASGI middleware. A carrier says how the token travels:
+# The same stories as in express.js, told to sessile through its ASGI middleware. A carrier says how the token travels:
 # with a second one, all scenarios can be run once more without a cookie.
-"""Run scenarios with holdfast."""
+"""Run scenarios with sessile."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
-from holdfast import CookieOptions, Session, Sessions
-from holdfast.asgi import SessionMiddleware
-from holdfast.errors import SessionGone
-from holdfast.stores.base import Conflict, Missing, Record, Replaced
-from holdfast.stores.memory import MemoryStore
-from holdfast.testing import FrozenClock
+from sessile import CookieOptions, Session, Sessions
+from sessile.asgi import SessionMiddleware
+from sessile.errors import SessionGone
+from sessile.lifetime import LengthWarning
+from sessile.stores.base import Conflict, Missing, Record, Replaced
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FrozenClock
 from tests.differential.outcome import Step, cookie_of
 from tests.differential.scenarios import COOKIES, NOW, SECRETS, TRANSPORTS, VISITORS, Scenario
 
@@ -230,7 +232,9 @@ class Request:
         """Send the head of the response, if it is not sent yet."""
         if not self.head_sent:
             self.head_sent = True
-            await self.send({"type": "http.response.start", "status": 200, "headers": []})
+            # With a length, as Express sends it: a body without one may still look, which is told to caches ahead.
+            length = [(b"content-length", b"100")]
+            await self.send({"type": "http.response.start", "status": 200, "headers": length})
 
     async def stream(self) -> None:
         """Send the head and some of the body."""
@@ -272,8 +276,8 @@ VERBS: dict[str, Callable[[Request], Any]] = {
     "revert": _revert,
     "delete": lambda request: request.session.pop("n", None),
     "delete all": lambda request: request.session.clear(),
-    "save": lambda request: request.session.save(),
-    "reload": lambda request: request.session.reload(),
+    "save": lambda request: request.session.asave(),
+    "reload": lambda request: request.session.areload(),
     "regenerate": lambda request: request.session.regenerate(),
     "destroy": lambda request: request.session.destroy(),
     "touch": lambda request: request.session.touch(),
@@ -293,7 +297,7 @@ VERBS: dict[str, Callable[[Request], Any]] = {
     "put a cycle": lambda request: request.session.update(cycle=request.session),
     "put what JSON cannot hold": lambda request: request.session.update(n=object()),
     "put no cookie": lambda request: setattr(request.session, "cookie", None),
-    "reload and wait for nothing": lambda request: request.session.reload().close(),
+    "reload and wait for nothing": lambda request: request.session.areload().close(),
 }
 
 
@@ -338,7 +342,7 @@ def javascript(at: datetime) -> str:
 
 @dataclass(frozen=True)
 class Way:
-    """One of the ways to run holdfast."""
+    """One of the ways to run sessile."""
 
     carrier: Carrier = field(default_factory=ByCookie)
     #: Whether the store keeps callers waiting.
@@ -348,22 +352,24 @@ class Way:
 
 
 def sessions_for(scenario: Scenario, store: Any, clock: FrozenClock, way: Way) -> Sessions:
-    """Return holdfast, given the options of ``scenario``."""
+    """Return sessile, given the options of ``scenario``."""
     made = iter(range(1, 1000))
     options: dict[str, Any] = {snake(name): value for name, value in scenario.options.items()}
     cookie = COOKIES[scenario.cookie]
-    if cookie.holdfast is not None:
-        given = CookieOptions(**cookie.holdfast)
+    if cookie.sessile is not None:
+        given = CookieOptions(**cookie.sessile)
         options["cookie"] = (lambda facts: given) if cookie.function else given
-    return Sessions(
-        secret=SECRETS,
-        store=store,
-        clock=clock,
-        genid=lambda facts: f"id-{next(made)}".ljust(32, "_"),
-        proxy=TRANSPORTS[scenario.transport][0],
-        **options,
-        **way.carrier.options,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LengthWarning)  # Express takes a life of no time without a word.
+        return Sessions(
+            secret=SECRETS,
+            store=store,
+            clock=clock,
+            genid=lambda facts: f"id-{next(made)}".ljust(32, "_"),
+            proxy=TRANSPORTS[scenario.transport][0],
+            **options,
+            **way.carrier.options,
+        )
 
 
 def snake(name: str) -> str:

@@ -1,7 +1,7 @@
 # A scenario is one short story: a visitor, known or not, makes a request in which a handler does something with the
 # session, and ten seconds later a second one in which a handler looks at it. What the handler does is put together from
 # verbs, which express.js and driver.py have under the same names. So a new story is a line in a table here.
-"""The stories that are told to express-session and to holdfast."""
+"""The stories that are told to express-session and to sessile."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cookie:
     """The cookie's options, as each side has them. What one has by default and the other has not, is always given."""
 
     express: dict[str, Any] | None
-    holdfast: dict[str, Any] | None
+    sessile: dict[str, Any] | None
     #: Whether they are given as a function that returns them.
     function: bool = False
 
@@ -85,7 +85,7 @@ COOKIES: dict[str, Cookie] = {
     ),
     "default": Cookie(None, None),
     "function, explicit default": Cookie({}, PLAIN, True),
-    "holdfast's default": Cookie({"secure": "auto", "sameSite": "lax"}, {"secure": "auto", "same_site": "lax"}),
+    "sessile's default": Cookie({"secure": "auto", "sameSite": "lax"}, {"secure": "auto", "same_site": "lax"}),
 }
 
 

@@ -1,6 +1,6 @@
 # Headers are put together at random from what matters to a parser: names, values, signatures, JSON, blanks, quotes,
 # separators, broken encodings. The seed stands still, so each run has the same ones.
-"""holdfast.cookies makes of a Cookie header what cookie-parser makes of it."""
+"""sessile.cookies makes of a Cookie header what cookie-parser makes of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from holdfast import cookies
+from sessile import cookies
 from tests.differential.express import Node
 from tests.differential.scenarios import SECRETS, token
 
@@ -104,7 +104,7 @@ def generated(number: int) -> list[str]:
 
 
 def read(line: str) -> dict[str, Any]:
-    """Return what holdfast makes of a header, its functions put together as cookie-parser does."""
+    """Return what sessile makes of a header, its functions put together as cookie-parser does."""
     found = cookies.parse(line)
     signed = cookies.signed_cookies(found, SECRETS)
     made = {"cookies": cookies.json_cookies(found), "signedCookies": cookies.json_cookies(dict(signed))}
@@ -123,7 +123,7 @@ def test_as_cookie_parser(headers: list[str]) -> None:
     theirs = node.ask([headers, SECRETS])
     node.close()
     unlike = [
-        f"{line!r}\n  cookie-parser {json.dumps(expected)}\n  holdfast      {json.dumps(read(line))}"
+        f"{line!r}\n  cookie-parser {json.dumps(expected)}\n  sessile      {json.dumps(read(line))}"
         for line, expected in zip(headers, theirs, strict=True)
         if read(line) != expected
     ]

@@ -1,6 +1,6 @@
 # The table of decisions of express-session, as its source has it: what a request asks of the store, and whether a
 # Set-Cookie leaves. Each row is a test, under all sixteen combinations of the four options that the rows depend on,
-# for a cookie that ends and for one that does not. Where holdfast decides otherwise, its own decision and the name of
+# for a cookie that ends and for one that does not. Where sessile decides otherwise, its own decision and the name of
 # the departure stand beside.
 """The decision table, row by row, on both sides."""
 
@@ -56,8 +56,8 @@ class Row:
     visitor: str
     action: str
     express: Decide
-    #: What holdfast decides where that is not the same, and the departure that says why.
-    holdfast: Decide | None = None
+    #: What sessile decides where that is not the same, and the departure that says why.
+    sessile: Decide | None = None
     departures: tuple[str, ...] = ()
 
 
@@ -188,18 +188,18 @@ def test_row(row: Row, express: Express) -> None:
     """The store is asked, and the cookie sent, as the row says."""
     express.run(scenario for _, scenario in variants(row))
 
-    async def holdfast(scenario: Scenario) -> Any:
+    async def sessile(scenario: Scenario) -> Any:
         return (await run(scenario, express[scenario].record, Way(quiet=True)))[0]
 
     for case, scenario in variants(row):
         assert decision(express[scenario].steps[0]) == row.express(case), f"express-session: {case}"
-        ours = decision(asyncio.run(holdfast(scenario)))
-        assert ours == (row.holdfast or row.express)(case), f"holdfast: {case}"
+        ours = decision(asyncio.run(sessile(scenario)))
+        assert ours == (row.sessile or row.express)(case), f"sessile: {case}"
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.holdfast], ids=lambda row: row.name.replace(" ", "-"))
+@pytest.mark.parametrize("row", [row for row in ROWS if row.sessile], ids=lambda row: row.name.replace(" ", "-"))
 def test_a_row_of_our_own_differs_and_is_documented(row: Row) -> None:
     """A decision of our own is one, and docs/departures.md says why."""
-    assert any(row.express(case) != row.holdfast(case) for case, _ in variants(row) if row.holdfast)
+    assert any(row.express(case) != row.sessile(case) for case, _ in variants(row) if row.sessile)
     for name in row.departures:
         assert f"| `{name}` |" in PAGE.read_text("utf-8")

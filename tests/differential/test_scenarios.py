@@ -48,7 +48,7 @@ def compare(scenarios: list[Scenario], express: Express) -> None:
     """Run ``scenarios`` on both sides, and fail on the first that differs."""
     express.run(scenarios)
 
-    async def holdfast() -> None:
+    async def sessile() -> None:
         for number, scenario in enumerate(scenarios):
             record, expected = predicted(scenario, express)
             pairs = [(expected, await run(scenario, record, PLAINLY))]
@@ -60,7 +60,7 @@ def compare(scenarios: list[Scenario], express: Express) -> None:
                 if wanted != actual:
                     pytest.fail(f"{scenario}\n{difference(wanted, actual)}", pytrace=False)
 
-    asyncio.run(holdfast())
+    asyncio.run(sessile())
 
 
 def in_headers(steps: list[Step]) -> list[Step]:

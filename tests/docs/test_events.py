@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from holdfast.events import Happening
+from sessile.events import EventKind
 from tests.docs.test_reference import ROOT, hook
 
 
 def test_the_table_names_every_event() -> None:
     """Each has one row, with what it means; and whoever reads a line at WARNING or above is told what to do."""
     table = hook("events").table()
-    for happening in Happening:
+    for happening in EventKind:
         assert table.count(f"| `{happening.label}` |") == 1
         assert happening.when.endswith(".")
         assert happening.remedy.endswith(".") or (not happening.remedy and happening.level < 30)

@@ -6,7 +6,8 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from holdfast.lifecycle import OPTIONS, State
+from sessile._session.lifecycle import OPTIONS
+from sessile._session.plan import Outcome
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -23,7 +24,7 @@ def hook() -> ModuleType:
 def test_the_picture_names_every_state() -> None:
     """Nothing of the table is left out."""
     picture = hook().picture()
-    assert all(f">{state.name}<" in picture for state in State)
+    assert all(f">{state.name}<" in picture for state in Outcome)
 
 
 def test_the_table_of_options_names_every_option() -> None:

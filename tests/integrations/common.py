@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from holdfast import CookieOptions, Session, Sessions
-from holdfast.errors import SessionGone
-from holdfast.stores.forwarding import Forwarding
-from holdfast.stores.sqlite import SqliteStore
+from sessile import CookieOptions, Session, Sessions
+from sessile.errors import SessionGone
+from sessile.stores._shared.forwarding import Forwarding
+from sessile.stores.sqlite import SqliteStore
 
 SECRET = "a secret that is long enough for tests!"
 
@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def folder() -> Path:
     """Return the folder of this run, where the test and the site meet."""
-    return Path(os.environ["HOLDFAST_FOLDER"])
+    return Path(os.environ["SESSILE_FOLDER"])
 
 
 def sessions_of(folder: Path, variant: str) -> Sessions:
@@ -58,7 +58,7 @@ def sessions_of(folder: Path, variant: str) -> Sessions:
 
 def the_variant() -> str:
     """Return the variant that the environment names, for a framework that has one in a process."""
-    return os.environ.get("HOLDFAST_VARIANT", "default")
+    return os.environ.get("SESSILE_VARIANT", "default")
 
 
 class Clock:
@@ -192,11 +192,11 @@ async def converse(session: Session, message: str) -> str:
     if verb == "save":
         session.read_only = False
         _set(session, query)
-        await session.save()
+        await session.asave()
         return "null"
     if verb == "reload":
         try:
-            await session.reload()
+            await session.areload()
         except SessionGone:
             return '"gone"'
         return '"here"'

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 
 import httpx
 
-from holdfast import Session, Sessions
-from holdfast.signing import Signer
+from sessile import Session, Sessions
+from sessile._wire.signing import Signer
 from tests.integrations.common import SECRET, VARIANTS, Gate, sessions_of
 
 ROOT = Path(__file__).parents[2]
@@ -195,8 +195,8 @@ def serving(site: Site, variant: str, folder: Path) -> Iterator[str]:
     command = SERVERS[site.server](f"tests.integrations.sites.{site.module}", port)
     environment = {
         **os.environ,
-        "HOLDFAST_FOLDER": str(folder),
-        "HOLDFAST_VARIANT": variant,
+        "SESSILE_FOLDER": str(folder),
+        "SESSILE_VARIANT": variant,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }
     log = folder / f"{variant}.log"

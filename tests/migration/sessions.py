@@ -8,10 +8,10 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from holdfast import CookieOptions, RequestFacts, Sessions
-from holdfast.dual import TwoColoured
-from holdfast.stores.base import Record, can
-from holdfast.tombstone import bury
+from sessile import CookieOptions, RequestFacts, Sessions
+from sessile._records.tombstone import bury
+from sessile.dual import AsyncCapable
+from sessile.stores.base import Record, can
 
 SECRET = "a secret that is long enough for tests!"
 
@@ -27,7 +27,7 @@ DATA: list[dict[str, Any]] = [
 
 
 def under_asyncio(store: Any) -> Any:
-    return store.asynchronous() if can(store, TwoColoured) else store
+    return store.asynchronous() if can(store, AsyncCapable) else store
 
 
 async def answer(given: Any) -> Any:
@@ -48,13 +48,13 @@ async def fill(given: Any, number: int, first: int = 0) -> None:
 
     async def one(position: int) -> None:
         sessions = site if position % 2 else long
-        session = sessions.blank(RequestFacts)
+        session = sessions.engine.blank(RequestFacts)
         session.update(DATA[position % len(DATA)], position=position)
         if position % 3 == 0:
             session.login(f"user-{position % users}", keep=True)
         if position % 11 == 0:
             session.index("tenant", position % 4)
-        await answer(sessions.commit_async(session))
+        await answer(sessions.engine.commit_async(session))
         sid = session.id
         if position % 17 == 0:
             await answer(store.create(f"{sid}old", bury(f"{sid}old", sid, time.time() + 60), 3600))

@@ -27,32 +27,32 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-import holdfast.flask
-from holdfast import CookieOptions, Sessions
-from holdfast.adoption import AsgiAdoption, WsgiAdoption, new_id
-from holdfast.errors import InvalidOption
-from holdfast.migration import Report, migrate, old
-from holdfast.starlette import SessionMiddleware
-from holdfast.stores import from_url
-from holdfast.stores.memory import MemoryStore
-from holdfast.testing import FaultyStore, FrozenClock
+import sessile.flask
+from sessile import CookieOptions, Sessions
+from sessile.adoption import AsgiAdoption, WsgiAdoption, new_id
+from sessile.errors import InvalidOption
+from sessile.migration import Report, migrate, old
+from sessile.starlette import SessionMiddleware
+from sessile.stores import from_url
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FaultyStore, FrozenClock
 from tests.migration.sessions import SECRET
 from tests.stores import redis_servers
-from tests.stores.mongo_stub import MongoStub
+from tests.stores.mongo_server import mongo_server
 
 #: Of what a session may hold that was made by msgpack: all that JSON knows.
 VALUES = {"user": "zoë", "cart": [{"sku": "a", "price": 12.5}], "n": 3, "big": 2**53, "none": None, "yes": True}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[redis_servers.Server]:
+def redis_server() -> Iterator[redis_servers.Server]:
     with redis_servers.started() as found:
         yield found
 
 
 @pytest.fixture
-def client(server: redis_servers.Server) -> Iterator[redis.Redis]:
-    with redis.Redis(port=server.port) as found:
+def client(redis_server: redis_servers.Server) -> Iterator[redis.Redis]:
+    with redis.Redis(port=redis_server.port) as found:
         found.flushall()
         yield found
 
@@ -87,7 +87,7 @@ def flask_site(setup: Callable[[flask.Flask], None], **config: Any) -> flask.Fla
 
 def new_flask_site(sessions: Sessions, **adoption: Any) -> flask.Flask:
     app = flask.Flask(__name__)
-    holdfast.flask.init_app(app, sessions)
+    sessile.flask.init_app(app, sessions)
 
     @app.get("/")
     def read() -> Any:
@@ -100,12 +100,12 @@ def new_flask_site(sessions: Sessions, **adoption: Any) -> flask.Flask:
 
     @app.get("/renew")
     def renew() -> Any:
-        holdfast.flask.session.regenerate(keep=True)
+        sessile.flask.session.regenerate(keep=True)
         return dict(flask.session)
 
     @app.get("/leave")
     def leave() -> str:
-        holdfast.flask.session.destroy()
+        sessile.flask.session.destroy()
         return ""
 
     until = datetime.fromtimestamp(sessions.options.clock(), UTC) + timedelta(days=14)
@@ -129,11 +129,8 @@ def in_sqlalchemy(folder: Path, client: redis.Redis) -> Iterator[tuple[Any, str]
 def in_mongodb(folder: Path, client: redis.Redis) -> Iterator[tuple[Any, str]]:
     import pymongo
 
-    stub = MongoStub(0)
-    address = f"mongodb://127.0.0.1:{stub.port}/?directConnection=true"
-    with pymongo.MongoClient(address) as mongo:
-        yield {"SESSION_TYPE": "mongodb", "SESSION_MONGODB": mongo}, f"flask-session+{address}"
-    stub.close()
+    with mongo_server(folder) as server, pymongo.MongoClient(server.url("")) as mongo:
+        yield {"SESSION_TYPE": "mongodb", "SESSION_MONGODB": mongo}, f"flask-session+{server.url('')}"
 
 
 @pytest.mark.parametrize("place", [in_redis, in_sqlalchemy, in_mongodb])
@@ -290,18 +287,18 @@ def browser_of(app: Any, base: str = "http://site.test") -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base)
 
 
-async def test_starsessions(tmp_path: Path, server: redis_servers.Server, client: redis.Redis) -> None:
+async def test_starsessions(tmp_path: Path, redis_server: redis_servers.Server, client: redis.Redis) -> None:
     """Its sessions go on, and know when they began."""
     target = MemoryStore()
-    async with redis.asyncio.Redis(port=server.port) as connection, browser_of(star_site(connection)) as visitor:
+    async with redis.asyncio.Redis(port=redis_server.port) as connection, browser_of(star_site(connection)) as visitor:
         await visitor.post("/", json=VALUES)
         cookie = visitor.cookies["session"]
-    found = old.from_url(f"starsessions+redis://127.0.0.1:{server.port}")
+    found = old.from_url(f"starsessions+redis://127.0.0.1:{redis_server.port}")
     assert found is not None
-    report = await migrate(found.store, target, tmp_path / "journal", rename=found.rename)
-    assert (report.copied, report.matching) == (1, 1)
     sessions = Sessions(secret=SECRET, store=target)
-    session = await sessions.open(new_id(cookie))
+    report = await migrate(found.store, sessions, tmp_path / "journal", rename=found.rename)
+    assert (report.copied, report.matching) == (1, 1)
+    session = await sessions.aopen(new_id(cookie))
     assert abs(session.created_at - time.time()) < 60
     async with browser_of(new_star_site(sessions)) as visitor:
         answer = await visitor.get("/", headers={"Cookie": f"session={cookie}"})
@@ -351,7 +348,7 @@ def test_django(engine: str, tmp_path: Path) -> None:
     )
     (tmp_path / "new_shop_settings.py").write_text(
         "from old_shop_settings import *\n"
-        "SESSION_ENGINE = 'holdfast.django'\nHOLDFAST = {'store': 'sqlite:///sessions.db'}\n"
+        "SESSION_ENGINE = 'sessile.django'\nSESSILE = {'store': 'sqlite:///sessions.db'}\n"
     )
 
     def run(settings: str, *arguments: str) -> Any:
@@ -363,7 +360,7 @@ def test_django(engine: str, tmp_path: Path) -> None:
         return json.loads(done.stdout)
 
     keys = run("old_shop_settings", "-c", DJANGO, "write", json.dumps(VALUES))
-    cli = "from holdfast.cli import main; main()"
+    cli = "from sessile.cli import main; main()"
     move = ("-c", cli, "migrate", "--from", f"django://{engine}", "--to", "sqlite:///sessions.db", "--json")
     report = run("new_shop_settings", *move)
     assert (report["copied"], report["matching"], report["refused"]) == (3, 3, 0)
@@ -461,7 +458,7 @@ def test_ids_of_ours_are_never_adopted(kind: str) -> None:
     """Whoever knows one, from a store or a page, cannot use it in the old cookie. Nor the key of an old session."""
     shop = Shop(kind)
     ours = shop.ours(shop.get()[2])
-    (sid,) = shop.sessions._transport.read(ours.encode()).sids
+    (sid,) = shop.sessions.engine.setup.transport.read(ours.encode()).sids
     for value in (sid, new_id("the-old-id"), f"old:{sid}", "", "x" * 600, "%00", "é"):
         assert shop.get(cookie=f"session={value}")[1:] == ({}, {})
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from holdfast import RequestFacts, Sessions
-from holdfast.codecs import Encrypted, Json
-from holdfast.errors import SessionError
-from holdfast.migration import MigrationError, Report, migrate
-from holdfast.stores import from_url
-from holdfast.stores.cookie import CookieStore
-from holdfast.stores.memory import MemoryStore
-from holdfast.testing import FaultyStore
+from sessile import RequestFacts, Sessions
+from sessile._session.watched import state_of
+from sessile.codecs import Encrypted, Json
+from sessile.errors import SessionError
+from sessile.migration import MigrationError, Report, migrate
+from sessile.stores import from_url
+from sessile.stores.cookie import CookieStore
+from sessile.stores.memory import MemoryStore
+from sessile.testing import FaultyStore
 from tests.conftest import Clock
 from tests.migration.sessions import SECRET, answer, assert_equal, fill, records
 
@@ -91,12 +92,12 @@ async def test_a_session_that_ended_in_the_target_is_not_brought_back(two: Two) 
 async def test_a_session_that_ended_in_the_source_ends_in_the_target(two: Two) -> None:
     """With its place in the index of its user."""
     site, new = (Sessions(secret=SECRET, store=store, clock=two.clock) for store in (two.source, two.target))
-    session = site.begin_sync(b"", RequestFacts)
+    session = site.engine.begin_sync(b"", RequestFacts)
     session.login("zoe")
-    site.commit_sync(session)
+    site.engine.commit_sync(session)
     await two.go()
-    assert len(await new.of_user("zoe")) == 1
-    assert await site.revoke(session.id)
+    assert len(await new.aof_user("zoe")) == 1
+    assert await site.arevoke(session.id)
     report = await two.go()
     assert report.removed == 1
     assert await records(two.target) == {}
@@ -377,31 +378,37 @@ async def test_a_journal_serves_one_migration_at_a_time(two: Two) -> None:
 async def test_codecs_and_hashed_ids_are_those_of_the_sites(two: Two) -> None:
     """Named by their Sessions, sites may write records in other ways; users are found in the new one."""
     old = Sessions(secret=SECRET, store=two.source, clock=two.clock)
-    new = Sessions(secret=SECRET, store=two.target, clock=two.clock, hash_ids=True, codec=[Encrypted("k" * 32), Json()])
-    session = old.begin_sync(b"", RequestFacts)
+    new = Sessions(
+        secret=SECRET,
+        store=two.target,
+        clock=two.clock,
+        hash_ids=True,
+        codec=[Encrypted("a key for records, longer than 32 bytes"), Json()],
+    )
+    session = old.engine.begin_sync(b"", RequestFacts)
     session.login("zoe")
     session["n"] = 1
-    (cookie,) = old.commit_sync(session)
+    (cookie,) = old.engine.commit_sync(session)
     report = await migrate(old, new, two.journal, clock=two.clock)
     assert report.matching == 1
-    assert dict(new.begin_sync(cookie.split(";")[0].encode(), RequestFacts)) == {"n": 1}
-    assert await new.revoke_user("zoe") == 1
+    assert dict(new.engine.begin_sync(cookie.split(";")[0].encode(), RequestFacts)) == {"n": 1}
+    assert await new.arevoke_user("zoe") == 1
 
     third = Sessions(secret=SECRET, store=MemoryStore(clock=two.clock), clock=two.clock, hash_ids=True)
-    session = new.begin_sync(b"", RequestFacts)
+    session = new.engine.begin_sync(b"", RequestFacts)
     session.login("adam")
-    (cookie,) = new.commit_sync(session)
+    (cookie,) = new.engine.commit_sync(session)
     await migrate(new, third, two.journal.with_name("third"), clock=two.clock)
-    assert third.begin_sync(cookie.split(";")[0].encode(), RequestFacts).user_id == "adam"
-    assert await third.revoke_user("adam") == 1
+    assert third.engine.begin_sync(cookie.split(";")[0].encode(), RequestFacts).user_id == "adam"
+    assert await third.arevoke_user("adam") == 1
 
 
 async def test_hashes_do_not_become_ids(two: Two) -> None:
     """From hashed ids nobody comes back to plain ones; and a URL alone does not tell of them."""
     old = Sessions(secret=SECRET, store=two.source, clock=two.clock, hash_ids=True)
-    session = old.begin_sync(b"", RequestFacts)
+    session = old.engine.begin_sync(b"", RequestFacts)
     session.login("zoe")
-    old.commit_sync(session)
+    old.engine.commit_sync(session)
     with pytest.raises(MigrationError, match="hash_ids=True as well"):
         await migrate(old, two.target, two.journal, clock=two.clock)
     with pytest.raises(MigrationError, match="Name the site's Sessions"):
@@ -427,12 +434,12 @@ async def test_stores_that_cannot_take_part_say_so(two: Two) -> None:
 async def test_rotated_sessions_are_found_by_their_old_id_in_the_target_too(two: Two) -> None:
     """A time of grace that has begun in the old site goes on in the new one."""
     site, new = (Sessions(secret=SECRET, store=store, clock=two.clock) for store in (two.source, two.target))
-    session = site.begin_sync(b"", RequestFacts)
+    session = site.engine.begin_sync(b"", RequestFacts)
     session["n"] = 1
-    (cookie,) = site.commit_sync(session)
-    again = site.begin_sync(cookie.split(";")[0].encode(), RequestFacts)
+    (cookie,) = site.engine.commit_sync(session)
+    again = site.engine.begin_sync(cookie.split(";")[0].encode(), RequestFacts)
     again.regenerate(keep=True, grace=60)
-    site.commit_sync(again)
+    site.engine.commit_sync(again)
     await two.go()
     found = await answer(new.open(session.id))
-    assert (dict(found), found.sent_on) == ({"n": 1}, True)
+    assert (dict(found), state_of(found).sent_on) == ({"n": 1}, True)

@@ -1,11 +1,12 @@
-// node connect-mongo.js <url> <options of MongoStore as JSON>
+// node connect-mongo.js <url> <options of MongoStore as JSON, and perhaps a cookie>
 // GET /?odd= puts in what JSON has no name for.
 const { serve } = require('./site.js')
 const { MongoStore } = require('connect-mongo')
 
-const [mongoUrl, options] = process.argv.slice(2)
-serve(MongoStore.create({ mongoUrl, ...JSON.parse(options) }), {
-  cookie: { maxAge: 86400000 },
+const [mongoUrl, given] = process.argv.slice(2)
+const { cookie = { maxAge: 86400000 }, ...options } = JSON.parse(given)
+serve(MongoStore.create({ mongoUrl, ...options }), {
+  cookie,
   words: {
     odd: session => {
       Object.assign(session, {

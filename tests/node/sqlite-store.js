@@ -9,8 +9,10 @@ if (name === 'connect-sqlite3') {
 } else if (name === 'better-sqlite3-session-store') {
   const Store = require('better-sqlite3-session-store')({ Store: session.Store })
   serve(new Store({ client: require('better-sqlite3')(file) }))
-} else {
+} else if (name === 'connect-session-knex') {
   const knex = require('knex')({ client: 'sqlite3', connection: { filename: file }, useNullAsDefault: true })
   const { ConnectSessionKnexStore } = require('connect-session-knex')
   serve(new ConnectSessionKnexStore({ knex, cleanupInterval: 0 }))
+} else {
+  require('./orms.js')[name]('sqlite', file).then(store => serve(store))
 }

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast import Sessions
-from holdfast.asgi import SessionMiddleware as Asgi
-from holdfast.wsgi import SessionMiddleware as Wsgi
+from sessile import Sessions
+from sessile.asgi import SessionMiddleware as Asgi
+from sessile.wsgi import SessionMiddleware as Wsgi
 from tests.conftest import SECRET
 
 PROXIES: dict[str, Any] = {"/none": None, "/nobody": False, "/listed": ["127.0.0.1"]}
 
 
 def _wsgi_page(environ: Any, start_response: Any) -> list[bytes]:
-    environ["holdfast.session"]["n"] = 1
+    environ["sessile.session"]["n"] = 1
     start_response("200 OK", [("Content-Length", "0")])
     return [b""]
 

@@ -23,10 +23,11 @@ from typing import Any
 import pytest
 import trustme
 import uvicorn
+from playwright.sync_api import Browser, BrowserContext
 
-from holdfast import CookieOptions, Sessions
-from holdfast.asgi import SessionMiddleware
-from holdfast.events import Event
+from sessile import CookieOptions, Sessions
+from sessile.asgi import SessionMiddleware
+from sessile.events import Event
 from tests.conftest import SECRET
 from tests.waiting import wait_for
 
@@ -288,6 +289,15 @@ def key_hash(certificate: bytes) -> str:
 
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Somebody who has not been here before, in the browser of the module."""
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from holdfast import CookieOptions
-from tests.demo.test_browser import FLAGS, system_chromium
+from sessile import CookieOptions
+from tests.browser import chromium
 from tests.servers.conftest import HOST, OTHERS, Servers, Site
 
 Opener = Callable[..., Site]
@@ -18,20 +18,9 @@ Opener = Callable[..., Site]
 @pytest.fixture(scope="module")
 def browser(servers: Servers) -> Iterator[Browser]:
     """Chromium, to which every site of .test is on this machine."""
-    flags = ["--host-resolver-rules=MAP *.test 127.0.0.1", f"--ignore-certificate-errors-spki-list={servers.key_hash}"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=system_chromium(), args=[*FLAGS, *flags])
+    flags = ("--host-resolver-rules=MAP *.test 127.0.0.1", f"--ignore-certificate-errors-spki-list={servers.key_hash}")
+    with chromium(*flags) as browser:
         yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Somebody who has not been here before."""
-    context = browser.new_context()
-    context.set_default_timeout(20_000)
-    yield context
-    context.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from websockets.sync.client import connect
 
-from holdfast import CookieOptions
+from sessile import CookieOptions
 from tests.servers.conftest import Curl, Site
 
 FORGED = ("-H", "X-Forwarded-Proto: https", "-H", "X-Forwarded-For: 127.0.0.1")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from holdfast import Sessions
-from holdfast.asgi import SessionMiddleware
+from sessile import Sessions
+from sessile.asgi import SessionMiddleware
 from tests.asgi import Browser, Response, handler
 from tests.conftest import SECRET
 
@@ -49,7 +50,7 @@ def node_site(script: str, *arguments: str) -> Iterator[Node]:
 
 
 class Ours:
-    """A site of holdfast, and a browser that visits it."""
+    """A site of sessile, and a browser that visits it."""
 
     def __init__(self, store: Any, **options: Any) -> None:
         self._work: Callable[[Any], Any] = dict
@@ -81,6 +82,47 @@ class Ours:
 def sid_of(cookie: str) -> str:
     """Return the id that a signed cookie carries."""
     return cookie.removeprefix("s%3A").partition(".")[0]
+
+
+#: What every table can keep.
+WORDS = {"name": "Zoë Ωmega 漢字 😀", "quote": '\\"}', "0": [1.5, None], "deep": {"a": [1, {"b": 2}]}}
+
+
+async def change_in_turn(node: Node, store: Any) -> tuple[Ours, str]:
+    """Change one session here and there in turn, begun here and then there. Return our side, and the id of the second."""
+    # Begun here.
+    ours = Ours(store)
+    await ours.visit(lambda session: session.update(WORDS))
+    seen, _ = node.get(ours.cookie)
+    assert {key: seen[key] for key in WORDS} == WORDS
+    node.get(ours.cookie, set='{"node":"Größe"}')
+    assert (await ours.visit())["node"] == "Größe"
+    await ours.visit(lambda session: session["deep"]["a"][1].update(b="python"))
+    seen, _ = node.get(ours.cookie)
+    assert seen["deep"] == {"a": [1, {"b": "python"}]}
+    node.get(ours.cookie, destroy="")
+    assert await ours.visit(lambda session: session.is_new) is True
+
+    # Begun there.
+    _, ours.cookie = node.get(None, set=json.dumps(WORDS), maxAge="60000")
+    sid = sid_of(ours.cookie)
+    record = store.load(sid)
+    assert record.expires_at == pytest.approx(time.time() + 60, abs=5)
+    assert await ours.visit() == WORDS
+    assert store.load(sid).payload == record.payload, "nothing has changed, byte for byte"
+    await ours.visit(lambda session: session["deep"].update(a="Bob"))
+    seen, _ = node.get(ours.cookie)
+    assert seen["deep"] == {"a": "Bob"}
+    return ours, sid
+
+
+async def end_here(node: Node, ours: Ours) -> None:
+    """Begin a session there and end it here: then it is over there."""
+    _, ours.cookie = node.get(None, set='{"n":1}')
+    cookie = ours.cookie
+    await ours.visit(lambda session: session.destroy())
+    seen, _ = node.get(cookie)
+    assert "n" not in seen
 
 
 class BesideNode:

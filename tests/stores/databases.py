@@ -10,9 +10,12 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sessile import StoreRefused, StoreUnavailable
+from sessile.testing.conformance import ask
 from tests.processes import finish, start_together
 
 REMEDY = "run: sh tests/install.sh"
@@ -39,7 +42,7 @@ class Database:
     stop = signal.SIGQUIT
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="sessile-"))
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         # Servers refuse to run as root.
@@ -185,7 +188,7 @@ class Mariadb(Database):
 
 AT_ONCE = """
 import asyncio, sys, time
-from holdfast import stores
+from sessile import stores
 url, name = sys.argv[1:]
 store = stores.from_url(url, time.time)
 print("ready", flush=True)
@@ -203,3 +206,15 @@ store.close()
 def eight_at_once(url: str) -> None:
     """Let eight processes create a session each at the same moment, and read it under asyncio."""
     finish(start_together(AT_ONCE, *([url, f"sid{number}"] for number in range(8))))
+
+
+async def reach(call: Callable[[], Any], refused: bool = False) -> Any:
+    """Return what ``call`` answers once no connection is in its way that was killed, or if ``refused``, refuses."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return await ask(call())
+        except StoreUnavailable as error:
+            if isinstance(error, StoreRefused) and not refused:
+                raise
+            assert time.monotonic() < deadline

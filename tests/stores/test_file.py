@@ -21,12 +21,12 @@ from typing import Any
 
 import pytest
 
-from holdfast import InvalidOption, StoreUnavailable, stores
-from holdfast.stores import file_folder
-from holdfast.stores.base import Missing, Replaced
-from holdfast.stores.file import FileStore
-from holdfast.testing import FrozenClock, StoreConformance
-from holdfast.testing.conformance import HOSTILE_SIDS
+from sessile import InvalidOption, StoreUnavailable, stores
+from sessile.stores.base import Missing, Replaced
+from sessile.stores.file import FileStore
+from sessile.stores.file import folder as file_folder
+from sessile.testing import FrozenClock, StoreConformance
+from sessile.testing.conformance import HOSTILE_SIDS
 from tests.processes import finish, start_together
 from tests.stores.beside import NODE, BesideNode, Node, Ours, node_site, sid_of
 from tests.waiting import wait_for
@@ -61,7 +61,7 @@ def store(folder: Path, clock: FrozenClock) -> FileStore:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of the folder, as another process would."""
-    lock = os.open(folder / ".holdfast.lock", os.O_RDWR | os.O_CREAT)
+    lock = os.open(folder / ".sessile.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield
@@ -72,7 +72,7 @@ def locked(folder: Path) -> Iterator[None]:
 def let_prune() -> None:
     """Wait for what is done in the background, if anything is."""
     for thread in threading.enumerate():
-        if thread.name == "holdfast-prune":
+        if thread.name == "sessile-prune":
             thread.join(30)
 
 
@@ -292,9 +292,9 @@ def test_clear_leaves_what_is_not_ours(store: FileStore, folder: Path) -> None:
     others = ["package.json", "notes.txt", "package-lock.json", "a.json.1234", "a b.json"]
     for name in others:
         (folder / name).write_text('{"name":"x"}')
-    (folder / ".holdfast.tmp").write_text("{")
+    (folder / ".sessile.tmp").write_text("{")
     store.clear()
-    assert sorted(file.name for file in folder.iterdir()) == sorted([".holdfast.lock", *others])
+    assert sorted(file.name for file in folder.iterdir()) == sorted([".sessile.lock", *others])
 
 
 def test_what_is_prolonged_at_the_last_moment_stays(
@@ -393,8 +393,8 @@ async def test_who_does_not_wait_any_more_leaves_no_lock(store: FileStore, folde
 
 COUNT = """
 import json, sys
-from holdfast.stores.base import Replaced
-from holdfast.stores.file import FileStore
+from sessile.stores.base import Replaced
+from sessile.stores.file import FileStore
 store = FileStore(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -418,7 +418,7 @@ def test_no_increment_of_several_processes_is_lost(folder: Path) -> None:
 
 STOP = """
 import os, sys, time
-from holdfast.stores.file import FileStore
+from sessile.stores.file import FileStore
 def stop(*names):
     print("written", flush=True)
     time.sleep(600)
@@ -434,18 +434,18 @@ def test_a_process_that_is_killed_loses_nothing(folder: Path) -> None:
     with run(STOP, folder) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "written\n"
-        assert (folder / ".holdfast.tmp").exists()
+        assert (folder / ".sessile.tmp").exists()
         process.send_signal(signal.SIGKILL)
     assert store.load("a").payload == b'{"a":1}'
     assert store.count() == 1
     assert store.replace("a", b'{"a":2}', 600, b'{"a":1}') == Replaced()
     assert store.load("a").payload == b'{"a":2}'
-    assert sorted(file.name for file in folder.iterdir()) == [".holdfast.lock", "a.json"]
+    assert sorted(file.name for file in folder.iterdir()) == [".sessile.lock", "a.json"]
 
 
 def test_a_lock_that_was_removed_is_no_lock(store: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder was emptied in the moment between opening it and locking it: somebody may hold a new one."""
-    lock, flock = folder / ".holdfast.lock", fcntl.flock
+    lock, flock = folder / ".sessile.lock", fcntl.flock
 
     def remove_and_lock(*arguments: Any) -> None:
         monkeypatch.undo()
@@ -459,7 +459,7 @@ def test_a_lock_that_was_removed_is_no_lock(store: FileStore, folder: Path, monk
 
 FORK = """
 import os, sys, time
-from holdfast.stores.file import FileStore
+from sessile.stores.file import FileStore
 store = FileStore(sys.argv[1], timeout=2)
 write, children = store._folder.write, []
 def fork_and_write(*arguments):
@@ -533,8 +533,8 @@ async def test_a_file_in_the_place_of_the_folder_is_an_outage(store: FileStore, 
 
 READ_ONLY = """
 import os, sys
-from holdfast import StoreUnavailable
-from holdfast.stores.file import FileStore
+from sessile import StoreRefused
+from sessile.stores.file import FileStore
 store = FileStore(sys.argv[1])
 print(store.create("a", b"{}", 600))
 os.chmod(sys.argv[1], 0o500)
@@ -548,8 +548,8 @@ if os.geteuid() == 0:
 print(store.load("a") is not None)
 try:
     store.create("b", b"{}", 600)
-except StoreUnavailable as error:
-    print(type(error.__cause__).__name__)
+except StoreRefused as error:
+    print(type(error.__cause__).__name__, error)
 """
 
 
@@ -557,7 +557,49 @@ def test_a_folder_that_may_not_be_written_is_an_outage_for_writers() -> None:
     """Readers are served."""
     with tempfile.TemporaryDirectory() as outer:
         Path(outer).chmod(0o755)
-        assert run(READ_ONLY, Path(outer) / "sessions").communicate(timeout=60)[0] == "True\nTrue\nPermissionError\n"
+        assert run(READ_ONLY, Path(outer) / "sessions").communicate(timeout=60)[0] == (
+            "True\nTrue\nPermissionError FileStore refused create: Permission denied\n"
+        )
+
+
+FULL = """
+import asyncio, os, sys
+from sessile import StoreRefused
+from sessile.stores.file import FileStore
+from sessile.testing.conformance import ask
+
+async def main():
+    store = FileStore(sys.argv[1] + "/sessions")
+    either = store if sys.argv[2] == "sync" else store.asynchronous()
+    made = 0
+    try:
+        while True:
+            await ask(either.create(f"sid{made}", b'{"a":"' + b"x" * 30_000 + b'"}', 600))
+            made += 1
+    except StoreRefused as error:
+        assert str(error) == "FileStore refused create: No space left on device", error
+    try:
+        # The last bytes, too.
+        for number in range(10_000):
+            with open(f"{sys.argv[1]}/ballast{number}", "wb") as file:
+                file.write(b"x" * 4096)
+    except OSError:
+        pass
+    for number in range(made):
+        assert await ask(either.load(f"sid{number}")) is not None
+        assert await ask(either.delete(f"sid{number}")) is True
+        assert await ask(either.load(f"sid{number}")) is None
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_full_disk_refuses_what_is_new_and_ends_what_is_there(
+    on_a_small_disk: Callable[..., None], colour: str
+) -> None:
+    """Who reads is served, and who logs out is logged out: to remove a file takes no room."""
+    on_a_small_disk(FULL, colour)
 
 
 def test_an_id_whose_place_is_taken_is_an_outage(store: FileStore, folder: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.codecs import Encrypted
-from holdfast.kruptein import Kruptein
-from holdfast.stores.file import FileStore
+from sessile.codecs import Encrypted
+from sessile.codecs.kruptein import Kruptein
+from sessile.stores.file import FileStore
 from tests.stores.beside import Ours, node_site, sid_of
 
 NODE = json.loads((Path(__file__).parent / "data" / "session-file-store-1.5-encrypted.json").read_text("utf-8"))

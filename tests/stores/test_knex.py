@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,16 +11,15 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from holdfast import InvalidOption, UnserialisableValue, stores
-from holdfast.stores.mysql import MysqlStore
-from holdfast.stores.postgresql import PostgresqlStore
-from holdfast.stores.sqlalchemy import SqlalchemyStore
-from holdfast.testing import FrozenClock, StoreConformance
-from tests.stores.beside import Node, Ours, node_site, sid_of
+from sessile import InvalidOption, UnserialisableValue, stores
+from sessile.stores.mysql import MysqlStore
+from sessile.stores.postgresql import PostgresqlStore
+from sessile.stores.sqlalchemy import SqlalchemyStore
+from sessile.testing import FrozenClock, StoreConformance
+from tests.stores.beside import Node, change_in_turn, end_here, node_site
 from tests.stores.databases import Mariadb, Postgres
 
 LAYOUT = "connect-session-knex"
-WORDS = {"name": "Zoë Ωmega 漢字 😀", "quote": '\\"}', "0": [1.5, None], "deep": {"a": [1, {"b": 2}]}}
 
 
 class TestPostgresql(StoreConformance):
@@ -184,7 +182,7 @@ def test_options_that_mean_nothing_are_refused() -> None:
     with pytest.raises(InvalidOption, match="time_zone"):
         PostgresqlStore("dbname=x", layout=LAYOUT, time_zone="Europe/Berlin")
     with pytest.raises(InvalidOption, match="layout"):
-        SqlalchemyStore(create_engine("sqlite://"), layout=LAYOUT)
+        SqlalchemyStore(create_engine("sqlite://"), layout="express-mysql-session")
 
 
 # Beside Node ----------------------------------------------------------------------------------------------------------
@@ -197,7 +195,7 @@ async def beside(request: pytest.FixtureRequest, database: Database) -> Any:
     if request.param == "us":
         store.count()
     with node_site("knex-store.js", database.client, database.url) as node:
-        node.get(None)
+        node.get(None, set="{}")  # Its first session waits until it has made the table.
         yield node, store
     await store.asynchronous().close()
     store.close()
@@ -206,30 +204,7 @@ async def beside(request: pytest.FixtureRequest, database: Database) -> Any:
 async def test_node_and_we_hand_a_session_to_and_fro(beside: tuple[Node, Any]) -> None:
     """One session, changed here and there in turn, from either beginning to either end."""
     node, store = beside
-
-    # Begun here.
-    ours = Ours(store)
-    await ours.visit(lambda session: session.update(WORDS))
-    seen, _ = node.get(ours.cookie)
-    assert {key: seen[key] for key in WORDS} == WORDS
-    node.get(ours.cookie, set='{"node":"Größe"}')
-    assert (await ours.visit())["node"] == "Größe"
-    await ours.visit(lambda session: session["deep"]["a"][1].update(b="python"))
-    seen, _ = node.get(ours.cookie)
-    assert seen["deep"] == {"a": [1, {"b": "python"}]}
-    node.get(ours.cookie, destroy="")
-    assert await ours.visit(lambda session: session.is_new) is True
-
-    # Begun there.
-    _, ours.cookie = node.get(None, set=json.dumps(WORDS), maxAge="60000")
-    sid = sid_of(ours.cookie)
-    record = store.load(sid)
-    assert record.expires_at == pytest.approx(time.time() + 60, abs=5)
-    assert await ours.visit() == WORDS
-    assert store.load(sid).payload == record.payload, "nothing has changed, byte for byte"
-    await ours.visit(lambda session: session["deep"].update(a="Bob"))
-    seen, _ = node.get(ours.cookie)
-    assert seen["deep"] == {"a": "Bob"}
+    ours, sid = await change_in_turn(node, store)
 
     # A touch moves the end, here and there, and nothing else.
     payload = store.load(sid).payload
@@ -242,11 +217,7 @@ async def test_node_and_we_hand_a_session_to_and_fro(beside: tuple[Node, Any]) -
     assert store.touch(sid, -5) is True
     seen, _ = node.get(ours.cookie)
     assert "deep" not in seen
-    _, ours.cookie = node.get(None, set='{"n":1}')
-    cookie = ours.cookie
-    await ours.visit(lambda session: session.destroy())
-    seen, _ = node.get(cookie)
-    assert "n" not in seen
+    await end_here(node, ours)
 
 
 async def test_half_a_surrogate_pair_is_kept_in_any_table_but_that_of_node_in_mariadb(

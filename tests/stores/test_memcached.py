@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -13,17 +15,19 @@ from typing import Any
 
 import pytest
 
-from holdfast import InvalidOption, SessionError, StoreUnavailable, stores
-from holdfast.stores.base import Conflict, Missing, Replaced
-from holdfast.stores.memcached import MemcachedStore
-from holdfast.stores.memcached_client import AsyncClient, Reply, parse
-from holdfast.testing import FrozenClock, Link, StoreConformance
-from holdfast.testing.conformance import ask
+from sessile import InvalidOption, SessionError, Sessions, StoreRefused, StoreUnavailable, stores
+from sessile.stores._shared.pool import MOST_IDLE_SECONDS
+from sessile.stores.base import Conflict, Missing, Replaced
+from sessile.stores.memcached import MemcachedStore
+from sessile.stores.memcached.client import AsyncClient, Reply, parse
+from sessile.testing import FrozenClock, Link, StoreConformance
+from sessile.testing.conformance import ask
+from tests.conftest import SECRET
 from tests.processes import forked
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.memcached import Memcached, ServersClock, memcached
 from tests.stores.trials import visitor_is_told_to_come_again
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_for
 
 NODE_WROTE = json.loads((Path(__file__).parent / "data" / "connect-memcached-3.json").read_text("utf-8"))["records"]
 START = 1_700_000_000
@@ -179,7 +183,7 @@ def test_an_id_is_its_key(process: Memcached, store: MemcachedStore, sid: str) -
     assert process.ask(b"get %b\r\n" % sid.encode()) == b"VALUE %b 2 2\r\n{}\r\nEND\r\n" % sid.encode()
 
 
-@pytest.mark.parametrize("sid", ["", "a b", "a\r\nflush_all", "\x7f", "x" * 251, "漢" * 84, "~", "~" + "0" * 64])
+@pytest.mark.parametrize("sid", ["", "a b", "a\r\nflush_all", "\x7f", "x" * 251, "漢" * 84, "~" + "0" * 64])
 def test_other_ids_are_digests(process: Memcached, store: MemcachedStore, sid: str) -> None:
     """And an id in the form of a digest is one of those: none is another's key."""
     key = store._key(sid)
@@ -243,15 +247,50 @@ def test_a_server_that_is_full_forgets(tmp_path: Path) -> None:
         store.close()
 
 
-def test_a_server_that_is_full_and_keeps_all_is_an_outage(tmp_path: Path) -> None:
-    """With -M it refuses what is new. That is not to be mistaken for a session that exists."""
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Memcached]:
+    """A server that was started with -M, and has room for nothing more. It has three sessions: a, b and c."""
     with memcached(tmp_path, None, "-m", "2", "-M") as process:
         store = MemcachedStore(f"127.0.0.1:{process.port}")
-        with pytest.raises(StoreUnavailable, match="out of memory"):
-            for number in range(300):
-                store.create(f"sid{number}", b"x" * 100_000, 600)
-        assert store.load("sid0") is not None
+        for name in ("a", "b", "c"):
+            store.create(name, b"{}", 600)
+        for size in (400_000, 50_000, 5_000, 1_000, *range(400, 0, -20)):
+            with pytest.raises(StoreRefused, match="refused create: SERVER_ERROR out of memory storing object"):
+                for number in range(50_000):
+                    store.create(f"{size}-{number}", b"x" * size, 600)
         store.close()
+        yield process
+
+
+@pytest.mark.parametrize("colour", ["sync", "asyncio"])
+async def test_a_server_that_is_full_refuses_and_is_not_silent(full: Memcached, colour: str) -> None:
+    """What is new is refused, which is not to be mistaken for a session that exists; who only reads is served."""
+    store = MemcachedStore(f"127.0.0.1:{full.port}")
+    verbs = store.asynchronous() if colour == "asyncio" else store
+    for _ in range(10):
+        with pytest.raises(StoreRefused) as caught:
+            await ask(verbs.create("new", b"x" * 5_000, 600))
+        assert (caught.value.store, caught.value.operation) == ("MemcachedStore", "create")
+        assert caught.value.reason == "SERVER_ERROR out of memory storing object"
+        assert (await ask(verbs.load("a"))).payload == b"{}"
+        assert await ask(verbs.touch("a", 600)) is True
+    assert await ask(verbs.delete("a")) is True
+    await ask(verbs.close())
+
+
+async def test_log_out_and_revocation_need_no_room(full: Memcached) -> None:
+    """A full server takes no tombstone, and lets go of the record."""
+    sessions = Sessions(secret=SECRET, store=f"memcached://127.0.0.1:{full.port}")
+    assert await sessions.arevoke("a") is True
+    session = await sessions.aopen("b")
+    session.logout()
+    await ask(sessions.engine.commit_async(session))
+    for name in ("a", "b"):
+        assert await sessions.aopen(name) is None
+    assert await sessions.aopen("c") is not None
+    # Of each, a tombstone is tried twice: by what the record was thought to hold, and by what it holds.
+    assert sessions.counts()["store_unavailable"] == 4
+    await sessions.aclose()
 
 
 # Outages --------------------------------------------------------------------------------------------------------------
@@ -281,6 +320,76 @@ async def test_a_visitor_is_told_to_come_again(process: Memcached) -> None:
         await visitor_is_told_to_come_again(Ours(MemcachedStore(f"127.0.0.1:{link.port}", timeout=1)), link)
 
 
+def connections(process: Memcached) -> int:
+    """How many are open, but for the one that asks."""
+    return int(process.ask(b"stats\r\n").split(b"STAT curr_connections ")[1].split()[0]) - 1
+
+
+def test_an_event_loop_that_ends_closes_its_connections(process: Memcached) -> None:
+    """Celery, tests, `asyncio.run` in a row, in several threads: none is left for a garbage collection to close."""
+    before = connections(process)
+    store = MemcachedStore(f"127.0.0.1:{process.port}").asynchronous()
+
+    async def work() -> None:
+        await asyncio.gather(*(store.load("nobody") for _ in range(3)))
+
+    def worker() -> None:
+        for _ in range(5):
+            asyncio.run(work())
+
+    gc.disable()
+    try:
+        threads = [threading.Thread(target=worker) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        wait_for(lambda: connections(process) <= before)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("colour", ["sync", "asyncio"])
+async def test_a_connection_that_was_idle_for_minutes_is_not_used(
+    process: Memcached, colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall has forgotten it and tells nobody: what is sent on it goes nowhere."""
+    before = connections(process)
+    now = [1000.0]
+    monkeypatch.setattr("sessile.stores.memcached.client._now", lambda: now[0])
+    with Link(process.port) as link:
+        store = MemcachedStore(f"127.0.0.1:{link.port}")
+        verbs = store.asynchronous() if colour == "asyncio" else store
+        if colour == "asyncio":
+            await asyncio.gather(*(verbs.load("a") for _ in range(4)))
+        else:
+            StoreConformance.in_threads([lambda: verbs.load("a") for _ in range(4)])
+        opened = connections(process)
+        now[0] += MOST_IDLE_SECONDS - 1
+        await ask(verbs.load("a"))
+        assert connections(process) == opened, "a younger one is used again"
+        now[0] += MOST_IDLE_SECONDS
+        await ask(verbs.load("a"))
+        wait_for(lambda: connections(process) <= before + 1)
+        await ask(verbs.close())
+
+
+@pytest.mark.parametrize("command", ["load", "replace"])
+async def test_a_loop_that_stood_still_is_no_outage(process: Memcached, command: str) -> None:
+    """A handler has blocked it for longer than the deadline; of one command or of two, the replies are read."""
+    store = MemcachedStore(f"127.0.0.1:{process.port}", timeout=0.5).asynchronous()
+    await store.delete("still")
+    await store.create("still", b"{}", 60)
+    calls = [store.load("still"), store.replace("still", b"{}", 60, b"{}")]
+    call = asyncio.ensure_future(calls.pop(["load", "replace"].index(command)))
+    calls[0].close()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    time.sleep(0.7)
+    assert await call
+    await store.close()
+
+
 async def test_many_at_once_share_a_few_connections(process: Memcached, store: MemcachedStore) -> None:
     """A memcached allows 1024 of them to all its clients."""
     under_asyncio = store.asynchronous()
@@ -306,9 +415,9 @@ def test_a_server_that_does_not_speak_memcached_is_an_outage() -> None:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         store = MemcachedStore(f"127.0.0.1:{server.server_address[1]}")
         for words, message in [
-            (b"ERROR\r\n", "1.6 or newer"),
-            (b"SERVER_ERROR out of memory\r\n", "out of memory"),
-            (b"HTTP/1.1 400 secret\r\n", "HTTP/1.1"),
+            (b"ERROR\r\n", "refused load: .*1.6 or newer"),
+            (b"SERVER_ERROR out of memory\r\n", "refused load: SERVER_ERROR out of memory"),
+            (b"HTTP/1.1 400 secret\r\n", "refused load: it is not a memcached: it said 'HTTP/1.1'"),
             (b"VA x\r\n", "ValueError"),
         ]:
             server.words = words  # type: ignore[attr-defined]
@@ -359,7 +468,7 @@ def test_a_child_of_a_fork_has_connections_of_its_own(process: Memcached, store:
     def reads() -> bool:
         return all(store.load("a").payload == b"{}" for _ in range(50))
 
-    assert forked(lambda: not store._client and reads(), reads)
+    assert forked(lambda: not store._clients.here().count() and reads(), reads)
 
 
 # Options --------------------------------------------------------------------------------------------------------------
@@ -386,7 +495,7 @@ def test_the_url_names_the_server(url: str, address: Any) -> None:
         ("memcached:///", "memcached://127.0.0.1:11211"),
         ("memcached://host/path", "memcached://127.0.0.1:11211"),
         ("memcached://h1:11211,h2:11211", "Name one"),
-        ("memcached://user:password@host", "is no server"),
+        ("memcached://user:password@host", "no user and no password"),
         ("memcached://host:port", "is no server"),
         ("memcached://host?prefix=a%20b", "prefix"),
         ("memcached://host?timeout=soon", "The default is 2"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import warnings
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
-import holdfast.stores.memory as module
-from holdfast import InvalidOption, StoreUnavailable, stores
-from holdfast.stores.memory import MemoryStore, ProcessLocalWarning
-from holdfast.testing import FrozenClock, StoreConformance
+import sessile.stores.memory as module
+from sessile import InvalidOption, Sessions, StoreUnavailable, stores
+from sessile.stores.base import Replaced
+from sessile.stores.memory import MemoryStore, ProcessLocalWarning
+from sessile.testing import FrozenClock, StoreConformance
+from tests.conftest import SECRET
 
 
 class TestMemory(StoreConformance):
@@ -74,8 +77,8 @@ def test_it_never_holds_more_than_its_limit(clock: Any, seed: int) -> None:
         else:
             clock.advance(chance.random() * 3)
         assert len(store._records) <= 50
-        assert sum(map(len, store._groups.values())) == len(store._records)
-        assert len(store._seconds) <= 2 * len(store._groups) + module.SPARE_SECONDS + 1
+        assert sum(map(len, store._strangers._groups.values())) == len(store._records)
+        assert len(store._strangers._seconds) <= 2 * len(store._strangers._groups) + module.SPARE_SECONDS + 1
 
 
 def test_bookkeeping_does_not_grow_with_what_is_gone(clock: Any) -> None:
@@ -85,8 +88,8 @@ def test_bookkeeping_does_not_grow_with_what_is_gone(clock: Any) -> None:
         store.create(str(number), b"x", 100)
         store.touch(str(number), 100)
         store.delete(str(number))
-    assert (len(store._records), len(store._groups)) == (0, 0)
-    assert len(store._seconds) <= module.SPARE_SECONDS + 1
+    assert (len(store._records), len(store._strangers._groups)) == (0, 0)
+    assert len(store._strangers._seconds) <= module.SPARE_SECONDS + 1
 
 
 def test_expiring_looks_at_what_expired_and_nothing_else(clock: Any) -> None:
@@ -95,10 +98,10 @@ def test_expiring_looks_at_what_expired_and_nothing_else(clock: Any) -> None:
     for number in range(10_000):
         store.create(str(number), b"x", 1000)
     store.create("short", b"x", 1)
-    (live,) = [group for group in store._groups.values() if "short" not in group]
+    (live,) = [group for group in store._strangers._groups.values() if "short" not in group]
     clock.advance(2)
     assert store.prune() == 1
-    assert list(store._groups.values()) == [live]
+    assert list(store._strangers._groups.values()) == [live]
     assert len(live) == 10_000
 
 
@@ -147,7 +150,7 @@ def test_it_warns_once_where_it_is_the_wrong_store(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], warned: str | None
 ) -> None:
     """Several workers, or production: each process would forget what the others know."""
-    monkeypatch.setattr("holdfast.stores.processes._warned", False)
+    monkeypatch.setattr("sessile.stores._shared.processes._warned", False)
     monkeypatch.setattr(sys, "argv", arguments)
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
     for name, value in environment.items():
@@ -186,16 +189,18 @@ def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_an_unknown_scheme_names_the_known_ones() -> None:
     """A typo in a URL is told at construction."""
-    with pytest.raises(InvalidOption, match=r"'postgresq://'.*memory://, sqlite://"):
+    with pytest.raises(InvalidOption, match=r"'postgresq://'.*Did you mean .postgresql://"):
         stores.from_url("postgresq://localhost", lambda: 0.0)
+    with pytest.raises(InvalidOption, match=r"'oracle://'.*memory://, sqlite://"):
+        stores.from_url("oracle://localhost", lambda: 0.0)
 
 
 def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that installs it."""
-    from holdfast.errors import MissingExtra
+    from sessile.errors import MissingExtra
 
-    monkeypatch.setitem(stores.SCHEMES, "imaginary", ("holdfast.stores.imaginary", "imaginary"))
-    with pytest.raises(MissingExtra, match=r"pip install 'holdfast\[imaginary\]'"):
+    monkeypatch.setitem(stores.SCHEMES, "imaginary", ("sessile.stores.imaginary", "imaginary"))
+    with pytest.raises(MissingExtra, match=r"pip install 'sessile\[imaginary\]'"):
         stores.from_url("imaginary://", lambda: 0.0)
 
 
@@ -246,8 +251,8 @@ def test_a_second_each_leaves_nothing_behind(clock: Any) -> None:
         store.create("a", b"x", 86_400 * 365)
         store.delete("a")
         clock.advance(1)
-    assert len(store._groups) == 0
-    assert len(store._seconds) <= module.SPARE_SECONDS + 1
+    assert len(store._strangers._groups) == 0
+    assert len(store._strangers._seconds) <= module.SPARE_SECONDS + 1
 
 
 def test_an_endless_life_is_a_life(clock: Any) -> None:
@@ -257,3 +262,61 @@ def test_an_endless_life_is_a_life(clock: Any) -> None:
     clock.advance(1e12)
     assert store.touch("a", float("inf")) is True
     assert store.count() == 1
+
+
+# Users and strangers --------------------------------------------------------------------------------------------------
+
+
+def test_strangers_evict_no_user() -> None:
+    """However many sessions a stranger begins, those that the index names stay; without strangers, users make room."""
+    now = [1000.0]
+    store = MemoryStore(max_sessions=10, clock=lambda: now[0])
+    index = store.index()
+    for number in range(5):
+        index.create(f"key{number}", json.dumps({"sessions": {f"user{number}": now[0]}}).encode(), 1000)
+        store.create(f"user{number}", b"{}", 100)
+        now[0] += 2
+    for number in range(100):
+        store.create(f"stranger{number}", b"{}", 1000)
+    assert {sid for sid, _ in store.all() if sid.startswith("user")} == {f"user{number}" for number in range(5)}
+    assert store.count() == 10
+    for number in range(5, 10):
+        index.create(f"key{number}", json.dumps({"sessions": {f"user{number}": now[0]}}).encode(), 1000)
+        store.create(f"user{number}", b"{}", 100)
+    assert {sid for sid, _ in store.all()} == {f"user{number}" for number in range(10)}
+    store.create("one more", b"{}", 100)
+    assert store.load("user0") is None
+    assert store.count() == 10
+
+
+def test_strangers_log_nobody_out() -> None:
+    """The same with sessions: the index is as `login` writes it."""
+    sessions = Sessions(secret=SECRET, store=MemoryStore(max_sessions=10))
+    users = []
+    for number in range(5):
+        session = sessions.engine.blank()
+        session.login(f"user{number}")
+        sessions.engine.commit_sync(session)
+        users.append(session.id)
+    for number in range(100):
+        session = sessions.engine.blank()
+        session["n"] = number
+        sessions.engine.commit_sync(session)
+    assert [user for user in users if sessions.open(user) is None] == []
+
+
+def test_who_has_left_the_index_is_a_stranger() -> None:
+    """What the index no longer names is evicted like any other, and the index keeps nothing of it."""
+    store = MemoryStore(max_sessions=2)
+    index = store.index()
+    payload = json.dumps({"sessions": {"one": 1.0}}).encode()
+    index.create("key", payload, 1000)
+    assert isinstance(index.replace("key", b'{"sessions":{}}', 1000, payload), Replaced)
+    store.create("one", b"{}", 100)
+    store.create("two", b"{}", 1000)
+    store.create("three", b"{}", 1000)
+    assert store.load("one") is None
+    index.create("other", b"not json", 1000)
+    assert index.delete("other") is True
+    assert index.delete("key") is True
+    assert not index.names("one")

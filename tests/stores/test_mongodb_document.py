@@ -17,8 +17,8 @@ from bson.regex import Regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.record import stringify
-from holdfast.stores.mongodb_document import LAST_MOMENT, OPTIONS, id_of, payload_of, record_of, sid_of, value_of
+from sessile._records.record import stringify
+from sessile.stores.mongodb.document import LAST_MOMENT, OPTIONS, id_of, payload_of, record_of, sid_of, value_of
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-mongo-6.json").read_text("utf-8"))
 CASES = [(options, name) for options, documents in GOLDEN["documents"].items() for name in documents]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,23 +19,27 @@ import redis
 import redis.asyncio
 import trustme
 
-from holdfast import InvalidOption, SessionError, Sessions, StoreUnavailable, stores
-from holdfast.record import decode, encode
-from holdfast.stores.base import Conflict, Missing, Record, Replaced
-from holdfast.stores.redis import RedisStore
-from holdfast.testing import FrozenClock, Link, StoreConformance
+from sessile import InvalidOption, SessionError, Sessions, StoreRefused, StoreUnavailable, stores
+from sessile._records.record import decode, encode
+from sessile.stores.base import Conflict, Missing, Record, Replaced
+from sessile.stores.redis import RedisStore
+from sessile.stores.redis.address import parse
+from sessile.testing import FrozenClock, Link, StoreConformance
+from sessile.testing.conformance import ask
 from tests.conftest import SECRET
 from tests.stores.beside import BesideNode, Node, Ours, node_site, sid_of
 from tests.stores.redis_servers import Server, cluster, free_ports, raw, started, wait_for
+from tests.stores.tap import Tap
 from tests.stores.trials import visitor_is_told_to_come_again
 from tests.waiting import PATIENCE
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "connect-redis-10.json").read_text("utf-8"))["records"]
 
 
-@pytest.fixture(scope="module")
-def redis_server() -> Iterator[Server]:
-    with started() as server:
+@pytest.fixture(scope="module", params=["redis-server", "valkey-server"])
+def redis_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Redis of this machine, and Valkey 9."""
+    with started(name=request.param) as server:
         yield server
 
 
@@ -230,27 +235,87 @@ def test_the_server_removes_what_has_ended(empty: Server) -> None:
 # How it is asked ------------------------------------------------------------------------------------------------------
 
 
-def test_a_verb_is_one_round_trip(store: RedisStore, empty: Server) -> None:
-    """One command. Its text is sent to a server that does not know it, and then not again."""
-    calls: list[Callable[[], Any]] = [
-        lambda: store.load("a"),
-        lambda: store.create("a", b"x", 60),
-        lambda: store.replace("a", b"y", 60, b"x"),
-        lambda: store.touch("a", 60),
-        lambda: store.delete("a"),
+@pytest.fixture
+def tap(empty: Server) -> Iterator[Tap]:
+    with Tap(empty.port) as tap:
+        yield tap
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_verb_is_one_round_trip(tap: Tap, clock: FrozenClock, asynchronous: bool) -> None:
+    """Of few commands. The text of a script is sent to a server that does not know it, and then not again."""
+    store: Any = RedisStore(f"redis://127.0.0.1:{tap.port}", timeout=PATIENCE, clock=clock)
+    if asynchronous:
+        store = store.asynchronous()
+    calls: list[tuple[Callable[[], Any], list[str]]] = [
+        (lambda: store.create("a", b"x", 60), ["SET"]),
+        (lambda: store.load("a"), ["PEXPIRETIME", "GET"]),
+        (lambda: store.replace("a", b"y", 60, b"x"), ["EVALSHA"]),
+        (lambda: store.touch("a", 60), ["EVALSHA"]),
+        (lambda: store.delete("a"), ["PEXPIRETIME", "GETDEL"]),
     ]
-    for call in calls:
-        empty.ask("SCRIPT", "FLUSH")
-        assert commands_of(empty, call) == {"evalsha": 1, "eval": 1}
-        assert commands_of(empty, call) == {"evalsha": 1}
+    await ask(store.load("a"))
+    for call, commands in calls:
+        tap.reset()
+        answer = await ask(call())
+        assert answer is not False
+        assert tap.awaited in (commands, ["EVALSHA", "EVAL"])
+    for call, commands in calls:
+        tap.reset()
+        await ask(call())
+        assert (tap.awaited, tap.trips) == (commands, 1)
+    await ask(store.close())
 
 
-def commands_of(server: Server, call: Callable[[], Any]) -> dict[str, int]:
-    """Return how many scripts ``call`` sends, and in what form."""
-    server.ask("CONFIG", "RESETSTAT")
-    call()
-    counts = server.ask("INFO", "commandstats")
-    return {name: counts[f"cmdstat_{name}"]["calls"] for name in ("evalsha", "eval") if f"cmdstat_{name}" in counts}
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_nobody_waits_for_a_renewal(tap: Tap, empty: Server, clock: FrozenClock, asynchronous: bool) -> None:
+    """It goes with the next call, or by itself in a moment, and what it says is nobody else's answer."""
+    store: Any = RedisStore(f"redis://127.0.0.1:{tap.port}", timeout=PATIENCE, clock=clock)
+    if asynchronous:
+        store = store.asynchronous()
+    await ask(store.create("a", b"x", 60))
+    tap.reset()
+    for life in (100, 200, 300):
+        assert (await ask(store.load("a"))).payload == b"x"
+        store.renew("a", life)
+    await until(lambda: empty.ask("PEXPIRETIME", "sess:a") == (clock.now + 300) * 1000)
+    assert tap.trips == 3
+    assert tap.commands.count("PEXPIREAT") == 3
+    assert (await ask(store.load("a"))).expires_at == clock.now + 300
+    assert await ask(store.delete("a")) is True
+    store.renew("a", 60)
+    assert await ask(store.load("a")) is None
+    await ask(store.close())
+    assert empty.all_keys() == set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait, and let the event loop go on."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("size", [100, 400, 20_000])
+def test_a_write_does_not_send_what_is_stored(tap: Tap, clock: FrozenClock, size: int) -> None:
+    """Unless it is shorter than a hash of it, or so long that a hash of it would hold up the server."""
+    store = RedisStore(f"redis://127.0.0.1:{tap.port}", timeout=PATIENCE, clock=clock)
+    before, after = b"a" * size, b"b" * size
+    store.create("sid", before, 60)
+    assert store.replace("sid", after, 60, b"c" * size) == Conflict(before)
+    tap.reset()
+    assert store.replace("sid", after, 60, before) == Replaced()
+    assert (tap.sent - size < 300) == (size == 400 or size == 100)
+    assert store.replace("sid", before, 60, before) == Conflict(after)
+    store.close()
+
+
+def test_a_short_payload_is_compared_itself(store: RedisStore) -> None:
+    """And one that is empty."""
+    store.create("sid", b"", 60)
+    assert store.replace("sid", b"", 60, b"x") == Conflict(b"")
+    assert store.replace("sid", b"x", 60, b"") == Replaced()
 
 
 def test_a_server_before_7_is_served() -> None:
@@ -265,7 +330,7 @@ def test_a_server_before_7_is_served() -> None:
 def test_valkey_is_served(clock: FrozenClock) -> None:
     """By its name, too."""
     with started(name="valkey-server") as server:
-        assert b"valkey" in server.ask("INFO", "server").get("server_name", "").encode()
+        assert server.ask("INFO", "server")["server_name"] == "valkey"
         store = stores.from_url(f"valkey://127.0.0.1:{server.port}", clock)
         use_all_verbs(store, clock)
         assert store.count() == 0
@@ -380,36 +445,75 @@ async def test_slots_that_have_moved_cost_no_request(nodes: list[Server], given:
     store = RedisStore(async_client=client) if given else RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}")
     under_asyncio = store.asynchronous()
     await under_asyncio.load("a")
-    manager = under_asyncio._connected().nodes_manager
     # As it was before they moved.
-    manager.slots_cache = dict.fromkeys(manager.slots_cache, manager.slots_cache[0][:1])
+    if given:
+        cache = client.nodes_manager.slots_cache
+        client.nodes_manager.slots_cache = dict.fromkeys(cache, cache[0][:1])
+    else:
+        ours = store._clients_of_ours.pipelined()
+        ours._slots = dict.fromkeys(ours._slots, ours._slots[0])
     await asyncio.gather(*(under_asyncio.create(f"moved{given}{number}", b"x", 60) for number in range(40)))
     await under_asyncio.close()
     await client.aclose()
 
 
-async def test_a_connection_to_a_cluster_that_another_task_closes_is_one_that_broke(nodes: list[Server]) -> None:
-    """When one breaks, redis-py closes those that are free, and gives them to whoever asks at that moment."""
+def test_slots_that_have_moved_cost_no_request_of_synchronous_code(nodes: list[Server]) -> None:
+    """It goes where it is sent."""
+    store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}")
+    store.load("a")
+    ours = store._clients_of_ours.blocking()
+    ours._slots = dict.fromkeys(ours._slots, ours._slots[0])
+    for number in range(40):
+        assert store.create(f"moved too{number}", b"x", 60) is True
+    store.close()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_slot_on_its_way_to_another_server_is_followed(nodes: list[Server], asynchronous: bool) -> None:
+    """ASK: the key is there already, or is made there."""
+    source, target = nodes[0], nodes[1]
+    key = next(f"way{n}" for n in range(10_000) if source.ask("CLUSTER", "KEYSLOT", f"sess:way{n}") < 5462)
+    slot = str(source.ask("CLUSTER", "KEYSLOT", f"sess:{key}"))
+    here, there = (node.ask("CLUSTER", "MYID").decode() for node in (source, target))
+    store: Any = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}")
+    if asynchronous:
+        store = store.asynchronous()
+    await ask(store.delete(key))
+    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", here)
+    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", there)
+    try:
+        assert await ask(store.create(key, b"x" * 200, 60)) is True
+        assert (await ask(store.load(key))).payload == b"x" * 200
+        assert await ask(store.replace(key, b"y", 60, b"x" * 200)) == Replaced()
+        assert await ask(store.touch(key, 60)) is True
+        assert await ask(store.delete(key)) is True
+        assert await ask(store.load(key)) is None
+    finally:
+        for node in (source, target):
+            node.ask("CLUSTER", "SETSLOT", slot, "STABLE")
+        await ask(store.close())
+
+
+async def test_connections_to_a_cluster_that_the_servers_close_cost_no_read(nodes: list[Server]) -> None:
+    """While forty are under way."""
     store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}").asynchronous()
     sids = [f"first{number}" for number in range(40)]
-    loads = lambda: [store.load(sid) for sid in sids]  # noqa: E731
-    before = await asyncio.gather(*loads())
-    primaries = store._connected().get_primaries()
-    answers = await asyncio.gather(*(node.disconnect_free_connections() for node in primaries), *loads())
-    assert answers[len(primaries) :] == before
+    before = await asyncio.gather(*(store.load(sid) for sid in sids))
+    for _ in range(5):
+        answers = [store.load(sid) for sid in sids]
+        for node in nodes:
+            node.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert await asyncio.gather(*answers) == before
     await store.close()
 
 
-async def test_closing_lets_go_of_a_cluster_that_is_to_be_asked_anew(nodes: list[Server]) -> None:
-    """As after a failover: no connection is left open."""
+async def test_closing_lets_go_of_a_cluster(nodes: list[Server]) -> None:
+    """No connection is left open."""
     store = RedisStore(f"redis+cluster://127.0.0.1:{nodes[0].port}").asynchronous()
-    await store.load("a")
-    client = store._connected()
-    client._initialize = True
-    connections = [connection for node in client.get_nodes() for connection in node._connections]
-    assert any(connection.is_connected for connection in connections)
+    await asyncio.gather(*(store.load(f"sid{number}") for number in range(40)))
     await store.close()
-    assert not any(connection.is_connected for connection in connections)
+    for node in nodes:
+        wait_for(lambda node=node: b"name=sessile" not in raw(node, "CLIENT", "LIST"))
 
 
 async def test_a_synchronous_client_is_refused_under_asyncio(empty: Server) -> None:
@@ -417,7 +521,7 @@ async def test_a_synchronous_client_is_refused_under_asyncio(empty: Server) -> N
     with redis.Redis(port=empty.port) as client:
         sessions = Sessions(secret=SECRET, store=RedisStore(client=client))
         with pytest.raises(SessionError, match="async_client= too") as caught:
-            await sessions.open("a")
+            await sessions.aopen("a")
         assert not isinstance(caught.value, StoreUnavailable)
     async with redis.asyncio.Redis(port=empty.port) as other:
         with pytest.raises(SessionError, match="client= too"):
@@ -442,7 +546,8 @@ def test_each_event_loop_has_a_client(empty: Server, clock: FrozenClock) -> None
 
 FORK = """
 import os, sys
-from holdfast.stores.redis import RedisStore
+from sessile.stores.redis import RedisStore
+from sessile.stores.redis.address import parse
 store = RedisStore(sys.argv[1])
 store.create("a", b"parent", 60)
 child = os.fork()
@@ -461,14 +566,33 @@ def test_a_forked_child_has_connections_of_its_own(empty: Server) -> None:
     assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "True 0\n"
 
 
-async def test_who_finds_no_connection_free_waits(empty: Server, clock: FrozenClock) -> None:
-    """A burst of requests is served by few connections."""
-    store = RedisStore(
-        f"redis://127.0.0.1:{empty.port}", max_connections=3, timeout=PATIENCE, clock=clock
-    ).asynchronous()
+async def test_a_burst_of_requests_is_one_connection(tap: Tap, clock: FrozenClock) -> None:
+    """And one write."""
+    store = RedisStore(f"redis://127.0.0.1:{tap.port}", timeout=PATIENCE, clock=clock).asynchronous()
     assert all(await asyncio.gather(*(store.create(f"sid{number}", b"x", 60) for number in range(100))))
-    assert empty.ask("CLIENT", "LIST").count(b"cmd=evalsha") == 3
+    assert tap.connections == 1
+    assert max(len(write) for write in tap.writes) == 100
     await store.close()
+
+
+async def test_what_is_asked_without_waiting_in_between_is_one_write(tap: Tap, clock: FrozenClock) -> None:
+    """And is carried out in this order."""
+    store = RedisStore(f"redis://127.0.0.1:{tap.port}", timeout=PATIENCE, clock=clock).asynchronous()
+    await store.load("a")
+    tap.reset()
+    answers = store.index().create("a", b"i", 60), store.create("a", b"x", 60), store.delete("a"), store.load("a")
+    assert await asyncio.gather(*answers) == [True, True, True, None]
+    assert tap.writes == [["SET", "SET", "PEXPIRETIME", "GETDEL", "PEXPIRETIME", "GET"]]
+    await store.close()
+
+
+def test_a_thread_that_finds_no_connection_free_waits(tap: Tap, clock: FrozenClock) -> None:
+    """There are never more than were allowed."""
+    store = RedisStore(f"redis://127.0.0.1:{tap.port}", max_connections=3, timeout=PATIENCE, clock=clock)
+    with ThreadPoolExecutor(20) as threads:
+        assert all(threads.map(lambda number: store.create(f"sid{number}", b"x", 60), range(200)))
+    assert 1 <= tap.connections <= 3
+    store.close()
 
 
 # Outages --------------------------------------------------------------------------------------------------------------
@@ -514,11 +638,11 @@ def test_a_server_that_is_full_is_an_outage_for_writers(clock: FrozenClock) -> N
     with started("--maxmemory", "3mb", "--maxmemory-policy", "noeviction") as server:
         store = RedisStore(f"redis://127.0.0.1:{server.port}", clock=clock)
         created = 0
-        with pytest.raises(StoreUnavailable) as caught:
+        with pytest.raises(StoreRefused, match="^RedisStore refused create: OOM ") as caught:
             while True:
                 store.create(f"sid{created}", b"x" * 100_000, 60)
                 created += 1
-        assert isinstance(caught.value.__cause__, redis.exceptions.OutOfMemoryError)
+        assert (caught.value.store, caught.value.operation) == ("RedisStore", "create")
         assert store.count() == created > 0
         assert store.touch("sid0", 60) is True
         assert store.delete("sid0") is True
@@ -539,7 +663,7 @@ async def ours(empty: Server) -> AsyncIterator[Ours]:
     """A site of ours with Node's server."""
     ours = Ours(RedisStore(f"redis://127.0.0.1:{empty.port}"))
     yield ours
-    await ours.sessions.close()
+    await ours.sessions.aclose()
 
 
 class TestBesideNode(BesideNode):
@@ -590,7 +714,7 @@ async def test_both_list_the_same(node: Node, ours: Ours) -> None:
     both = sorted([sid_of(one), sid_of(ours.cookie)])
     assert sorted(node.get(None, ids="")[0]) == both
     assert sorted([session.id async for session in ours.sessions.all()]) == both
-    assert await ours.sessions.count() == 2
+    assert await ours.sessions.acount() == 2
 
 
 # Options --------------------------------------------------------------------------------------------------------------
@@ -613,13 +737,26 @@ async def test_both_list_the_same(node: Node, ours: Ours) -> None:
         ("redis://localhost?timeout=0", "no number of seconds"),
         ("redis://localhost?timeout=nan", "no number of seconds"),
         ("redis://localhost?max_connections=0", "no number from 1"),
-        ("redis://localhost?prefix=", "take in all keys"),
     ],
 )
 def test_a_wrong_url_says_what_to_write(url: str, message: str) -> None:
     """At construction, with the remedy."""
     with pytest.raises(InvalidOption, match=message):
         stores.from_url(url, time.time)
+
+
+def test_sessions_without_a_prefix_are_not_listed(empty: Server) -> None:
+    """Nobody could tell them from other keys; each of them is as good as any."""
+    empty.ask("SET", "other", "theirs")
+    store = stores.from_url(f"redis://127.0.0.1:{empty.port}?prefix=", time.time)
+    assert store.create("a", b"x", 60) is True
+    assert empty.ask("GET", "a") == b"x"
+    for verb in (store.all, store.count, store.clear):
+        with pytest.raises(SessionError, match="without a prefix"):
+            verb()
+    assert store.delete("a") is True
+    assert empty.all_keys() == {b"other"}
+    store.close()
 
 
 @pytest.mark.parametrize("given", [{}, {"server": "redis://", "client": redis.Redis()}, {"server": "http://x"}])
@@ -632,7 +769,7 @@ def test_one_server_or_client_is_needed(given: Any) -> None:
 def test_nobody_connects_before_it_is_used_and_no_password_is_told() -> None:
     """Neither by repr nor by an error."""
     store = stores.from_url("redis://app:secret-word@127.0.0.1:1/2?prefix=a:&timeout=1&max_connections=3", time.time)
-    assert "secret-word" not in repr([store, store._address])
+    assert "secret-word" not in repr([store, vars(store), parse("redis://app:secret-word@127.0.0.1")])
     with pytest.raises(StoreUnavailable) as caught:
         store.load("the-sid")
     assert not {"secret-word", "the-sid"} & set(f"{caught.value} {caught.value.__cause__}".split())

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import redis
 
-from holdfast import StoreUnavailable
-from holdfast.stores.base import Replaced
-from holdfast.stores.redis import RedisStore
-from holdfast.testing import FrozenClock, Link
+from sessile import StoreUnavailable
+from sessile.stores.base import Replaced
+from sessile.stores.redis import RedisStore
+from sessile.testing import FrozenClock, Link
 from tests.stores.redis_servers import Server, cluster, raw, sentinels, wait_for
 
 SIDS = [f"sid{number}" for number in range(12)]
@@ -95,10 +95,25 @@ async def kill_in_the_middle(store: RedisStore, victim: Server, key: str) -> Non
     await visitors.more()
     visitors.stopped = True
     await running
+    # Each node of a cluster finds out for itself that the others go on.
+    await asyncio.to_thread(wait_for, lambda: is_served(store))
     for sid in SIDS:
         assert int(store.load(sid).payload) - visitors.acknowledged[sid] in (0, 1)
     await under_asyncio.close()
     store.close()
+
+
+def is_served(store: RedisStore) -> bool:
+    """Tell whether the synchronous client gets all its sessions."""
+    try:
+        return all(store.load(sid) for sid in SIDS)
+    except StoreUnavailable:
+        return False
+
+
+def uptime(node: Server) -> int:
+    """Return for how many seconds a server has been there."""
+    return int(raw(node, "INFO", "server").partition(b"uptime_in_seconds:")[2].split()[0])
 
 
 async def test_a_primary_of_a_cluster_hands_over_and_nobody_notices(nodes: list[Server]) -> None:
@@ -110,6 +125,8 @@ async def test_a_primary_of_a_cluster_hands_over_and_nobody_notices(nodes: list[
     visitors = Visitors(store, sids)
     running = asyncio.ensure_future(visitors.run())
     await visitors.more()
+    # A primary refuses everybody for the first two seconds of its process if it doubts the cluster for a moment.
+    await asyncio.to_thread(wait_for, lambda: all(uptime(node) > 3 for node in nodes))
     nodes[4].ask("CLUSTER", "FAILOVER")
     await asyncio.to_thread(wait_for, lambda: b"role:master" in raw(nodes[4], "INFO", "replication"))
     await visitors.more()
@@ -145,6 +162,23 @@ async def test_a_sentinel_that_is_silent_costs_no_request(
         else:
             assert await store.asynchronous().create("b", b"x", 60) is True
             await store.asynchronous().close()
+
+
+async def test_a_master_hands_over_that_sentinels_watch() -> None:
+    """It becomes a replica, and goes on answering: the first write after that goes to the new master."""
+    with sentinels() as ((master, *_), watchers):
+        addresses = ",".join(f"127.0.0.1:{watcher.port}" for watcher in watchers)
+        store = RedisStore(f"redis+sentinel://{addresses}/sessions", timeout=FAILOVER)
+        under_asyncio = store.asynchronous()
+        assert store.create("one", b"x", 600) is True
+        assert await under_asyncio.create("two", b"x", 600) is True
+        await asyncio.to_thread(make_safe, master, "probe")
+        watchers[0].ask("SENTINEL", "FAILOVER", "sessions")
+        await asyncio.to_thread(wait_for, lambda: b"role:slave" in raw(master, "INFO", "replication"))
+        assert await under_asyncio.replace("one", b"y", 600, b"x") == Replaced()
+        assert store.replace("two", b"y", 600, b"x") == Replaced()
+        await under_asyncio.close()
+        store.close()
 
 
 async def test_the_master_is_killed_that_sentinels_watch(watched: tuple[list[Server], list[Server]]) -> None:

@@ -8,16 +8,17 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from holdfast import InvalidOption, StoreUnavailable, UnserialisableValue
-from holdfast.stores.base import Conflict, Replaced
-from holdfast.stores.mysql import MysqlStore
-from holdfast.stores.postgresql import PostgresqlStore
-from holdfast.stores.sqlalchemy import SqlalchemyStore
-from holdfast.stores.sqlite import SqliteStore
-from holdfast.testing import FrozenClock, Link, StoreConformance
+from sessile import InvalidOption, StoreUnavailable, UnserialisableValue
+from sessile.stores.base import Conflict, Replaced
+from sessile.stores.mysql import MysqlStore
+from sessile.stores.postgresql import PostgresqlStore
+from sessile.stores.sqlalchemy import SqlalchemyStore
+from sessile.stores.sqlite import SqliteStore
+from sessile.testing import FrozenClock, Link, StoreConformance
+from tests.processes import forked
 from tests.stores.beside import Ours
 from tests.stores.databases import Mariadb, Postgres
 from tests.stores.trials import visitor_is_told_to_come_again
@@ -205,3 +206,24 @@ async def test_a_visitor_is_told_to_come_again(postgres: Postgres, database: Any
     with Link(postgres.port) as link:
         engine = create_async_engine(postgres.url(link.port).replace("postgresql:", "postgresql+asyncpg:"))
         await visitor_is_told_to_come_again(Ours(SqlalchemyStore(async_engine=engine, timeout=1)), link)
+
+
+def test_a_fork_has_connections_of_its_own(postgres: Postgres, database: Any) -> None:
+    """The application's pool lends none of the parent's, whoever has opened it; and none of those is closed."""
+    engine = create_engine(postgres.url().replace("postgresql:", "postgresql+psycopg:"))
+    backend = text("SELECT pg_backend_pid()")
+    with engine.connect() as connection:
+        opened_before = connection.execute(backend).scalar()
+    store = SqlalchemyStore(engine)
+    store.create("a", b"{}", 60)
+
+    def child() -> bool:
+        assert store.replace("a", b"[]", 60, b"{}") == Replaced()
+        with engine.connect() as connection:
+            return connection.execute(backend).scalar() != opened_before
+
+    assert forked(child)
+    assert store.load("a").payload == b"[]"
+    with engine.connect() as connection:
+        assert connection.execute(backend).scalar() == opened_before
+    engine.dispose()

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from holdfast import InvalidOption, StoreUnavailable, stores
-from holdfast.stores.base import Replaced
-from holdfast.stores.sqlite import PRUNE_BATCH, SqliteStore
-from holdfast.testing import FrozenClock, StoreConformance
+from sessile import InvalidOption, StoreUnavailable, stores
+from sessile.stores.base import Replaced
+from sessile.stores.sqlite.store import PRUNE_BATCH, SqliteStore
+from sessile.testing import FrozenClock, StoreConformance
+from sessile.testing.conformance import ask
 
 #: A row as connect-sqlite3 0.9 wrote it, with the table it made.
 NODE_TABLE = "CREATE TABLE sessions (sid PRIMARY KEY, expired, sess)"
@@ -80,23 +81,34 @@ def test_the_file_is_its_owners_alone(store: SqliteStore, path: Path) -> None:
     assert any(file.name.endswith("-wal") for file in files)
 
 
-def test_it_writes_ahead_and_its_schema_has_a_version(store: SqliteStore, path: Path) -> None:
+def test_a_file_that_we_make_writes_ahead(store: SqliteStore, path: Path) -> None:
     """WAL: readers and a writer do not wait for each other."""
     store.create("a", b"x", 60)
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (0,)
     connection.close()
 
 
-def test_a_schema_from_the_future_is_refused(path: Path) -> None:
-    """An older holdfast does not write into what it does not know."""
+@pytest.mark.parametrize("mode", ["delete", "truncate", "wal"])
+@pytest.mark.parametrize("version", [0, 1, 42])
+async def test_a_file_of_the_application_stays_as_it_is(path: Path, version: int, mode: str) -> None:
+    """Its user_version counts the application's migrations, and how it is written is the application's choice."""
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
+    connection.execute(f"PRAGMA journal_mode = {mode}")
+    connection.execute("CREATE TABLE articles (title)")
+    connection.execute(f"PRAGMA user_version = {version}")
+    store = SqliteStore(path)
+    under_asyncio = store.asynchronous()
+    assert await ask(under_asyncio.create("a", b"x", 60)) is True
+    assert await ask(under_asyncio.replace("a", b"y", 60, b"x")) == Replaced()
+    assert store.load("a").payload == b"y"
+    assert await ask(under_asyncio.delete("a")) is True
+    assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+    persistent = "wal" if mode == "wal" else "delete"
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == (persistent,)
     connection.close()
-    with pytest.raises(StoreUnavailable) as caught:
-        SqliteStore(path).load("a")
-    assert "version is 99" in str(caught.value.__cause__)
+    store.close()
 
 
 def test_a_file_that_is_no_database_is_an_outage(path: Path) -> None:
@@ -254,7 +266,7 @@ def run(code: str, *arguments: object) -> subprocess.Popen[str]:
 def test_processes_may_start_together(path: Path) -> None:
     """Each makes the schema if it is not there, and none fails."""
     code = (
-        "import sys; from holdfast.stores.sqlite import SqliteStore;"
+        "import sys; from sessile.stores.sqlite import SqliteStore;"
         "s = SqliteStore(sys.argv[1]); print(s.create(sys.argv[2], b'x', 600)); s.close()"
     )
     started = [run(code, path, number) for number in range(4)]
@@ -267,7 +279,7 @@ def test_a_forked_child_has_connections_of_its_own(path: Path) -> None:
     """SQLite forbids to carry one across a fork; parent and child both go on."""
     code = """
 import os, sys
-from holdfast.stores.sqlite import SqliteStore
+from sessile.stores.sqlite import SqliteStore
 store = SqliteStore(sys.argv[1])
 store.create("parent", b"x", 600)
 child = os.fork()

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from holdfast import InvalidOption, Sessions
-from holdfast.asgi import SessionMiddleware
-from holdfast.stores.wrapped import NotAtomicWarning, WrappedStore
-from holdfast.testing import FrozenClock, StoreConformance
+from sessile import InvalidOption, Sessions
+from sessile.asgi import SessionMiddleware
+from sessile.stores.wrapped import NotAtomicWarning, WrappedStore
+from sessile.testing import FrozenClock, StoreConformance
 from tests.asgi import Browser, handler
 from tests.conftest import SECRET
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from holdfast import StoreUnavailable
-from holdfast.stores.base import Replaced
-from holdfast.testing import Link
+from sessile import StoreUnavailable
+from sessile.stores.base import Replaced
+from sessile.testing import Link
 from tests.stores.beside import Ours
 
 
@@ -28,7 +28,7 @@ async def visitor_is_told_to_come_again(ours: Ours, link: Link) -> None:
             assert await ours.visit() == {"a": 1}
             assert ours.cookie == cookie
     finally:
-        await ours.sessions.close()
+        await ours.sessions.aclose()
 
 
 async def killed_server_comes_back(store: Any, kill: Callable[[], None], restart: Callable[[], None]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tests.stress.checker import Fault, Operation
 from tests.stress.run import Report, run
 from tests.stress.stores import SITES
 
 HEAD = (
-    "| store | requests | changes by others met | joined | lost updates | undone logouts | strangers | other faults | seconds |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    "| store | requests | changes by others met | log-ins | revocations | lost updates | undone ends | outlived a revocation "
+    "| beyond the limit | strangers | other faults | seconds |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
@@ -19,17 +21,28 @@ def row(store: str, report: Report) -> str:
     found = [
         sum(kind in ("lost update", "lost session", "wrong counter") for kind in kinds),
         sum(kind in ("undone logout", "overtaken logout", "expired") for kind in kinds),
+        kinds.count("outlived a revocation"),
+        kinds.count("limit exceeded"),
         kinds.count("stranger"),
         kinds.count("invented"),
     ]
+    done = [operation for operation in report.operations if operation.outcome == "ok"]
     numbers = [
         len(report.operations),
         report.counts["conflicts"],
-        report.counts["merged"],
+        sum(operation.account is not None for operation in done),
+        sum(operation.revokes is not None or operation.op == "revoke" for operation in done),
         *found,
         round(report.seconds),
     ]
     return f"| {store} | {' | '.join(f'{number:,}' for number in numbers)} |"
+
+
+def story(fault: Fault, operations: list[Operation]) -> list[str]:
+    """Return what happened to the login that ``fault`` is about, a line for each request."""
+    life = next(each.life or each.begins for each in operations if each.id == fault.operation)
+    about = sorted((each for each in operations if life in (each.life, each.begins)), key=lambda each: each.start)
+    return [str({name: value for name, value in vars(each).items() if value not in (None, 0, False)}) for each in about]
 
 
 def main() -> int:
@@ -55,7 +68,7 @@ def main() -> int:
         print(row(name, report), flush=True)
         print(dict(report.outcomes), dict(report.counts), dict(report.errors), file=sys.stderr)
         for fault in report.faults[:10]:
-            print(fault, file=sys.stderr)
+            print(fault, *story(fault, report.operations), sep="\n    ", file=sys.stderr)
         bad = bad or bool(report.faults) or report.outcomes["unknown"] > 0
     return bad
 

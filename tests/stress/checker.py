@@ -1,4 +1,4 @@
-# Knows nothing of holdfast: it reads what was asked, when, and what came back, and holds that against these rules.
+# Knows nothing of sessile: it reads what was asked, when, and what came back, and holds that against these rules.
 # "Before" is real time: one request had ended before the other began. A request of which nobody knows what came of it may
 # have been carried out or not, at any time after it began; nothing else is forgiven.
 #
@@ -12,6 +12,10 @@
 #   6. wrong counter  A counter shows what was added before, and nothing that was not begun yet; it never runs backwards,
 #                     and no two requests are told the same number.
 #   7. invented       No value is read that nobody wrote, and none of a request that was told it had written nothing.
+#   8. outlived a     A login that began before a revocation of its user, or of what it is marked with, does not answer
+#      revocation     to a request that began after the revocation was answered.
+#   9. limit exceeded No user has more logins than the limit at any moment at which all of them certainly live: from when
+#                     a login was answered to the beginning of the last request that found it.
 #
 # A session keeps its life (the name of a login) when its id changes, so rules 5 to 7 hold across new ids.
 """Find what must never happen in the history of a run."""
@@ -22,13 +26,16 @@ import itertools
 import json
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
 
-ENDS = frozenset({"logout", "rotate", "renew", "relogin"})
+ENDS = frozenset({"logout", "rotate", "renew", "relogin", "password", "revoke"})
+
+#: Those that end a login under whatever id it has.
+ENDS_LOGIN = frozenset({"logout", "relogin", "password", "revoke"})
 
 #: Stores that keep ends in whole seconds round them up. A little more is what two clocks may differ.
 SLACK = 1.05e9
@@ -48,6 +55,11 @@ class Operation:
     life: str | None = None
     #: The login that it begins.
     begins: str | None = None
+    #: Who is logged in by that, and what it is marked with besides.
+    account: str | None = None
+    where: str | None = None
+    #: All logins of which account, or with which mark, it ends.
+    revokes: str | None = None
     max_age: float | None = None
     #: For how many nanoseconds after its end the old id may answer.
     grace: float = 0
@@ -102,34 +114,44 @@ def read_histories(folder: Path) -> list[Operation]:
     return operations
 
 
-def check(operations: Iterable[Operation], *, forgets: bool = False) -> list[Fault]:
+def check(operations: Iterable[Operation], *, forgets: bool = False, limit: int | None = None) -> list[Fault]:
     """Return the faults in a history.
 
     ``forgets``: the store was emptied meanwhile, so sessions may be missing, and with them what became of an id.
+    ``limit``: how many logins an account may have at once; the oldest ends.
     """
     ordered = sorted(operations, key=lambda operation: operation.start)
-    lives: dict[str, list[Operation]] = defaultdict(list)
-    sids: dict[str, list[Operation]] = defaultdict(list)
-    for operation in ordered:
-        if operation.life:
-            lives[operation.life].append(operation)
-        if operation.sid:
-            sids[operation.sid].append(operation)
+    lives, sids = _by(ordered, "life"), _by(ordered, "sid")
+    logins, revocations = _by(ordered, "account"), _by(ordered, "revokes")
+    begun = {operation.begins: operation for operation in ordered if operation.begins}
     faults = [fault for operation in ordered for fault in _strangers(operation)]
     for group in sids.values():
         faults += _undone(group)
         faults += _expired(group)
         if not forgets:
-            faults += _lost_sessions(group, lives[group[0].life] if group[0].life else [])
-    begun = {operation.begins: operation for operation in ordered if operation.begins}
+            life = group[0].life or ""
+            ends = _ended_by_others(begun[life], revocations, logins, limit) if life in begun else inf
+            faults += _lost_sessions(group, lives[life], ends)
+    for account in logins.values():
+        faults += _beyond(account, lives, limit)
     for life, group in lives.items():
         faults += _registers(group)
         faults += _counters(group)
+        if life in begun:
+            faults += _outlived(begun[life], group, revocations)
         if life not in begun:
             faults.append(Fault("invented", group[0].id, "nobody began this login"))
         if not forgets:
             faults += _overtaken(group)
     return faults
+
+
+def _by(ordered: list[Operation], field: str) -> dict[str, list[Operation]]:
+    groups: dict[str, list[Operation]] = defaultdict(list)
+    for operation in ordered:
+        if value := getattr(operation, field):
+            groups[value].append(operation)
+    return groups
 
 
 def _strangers(operation: Operation) -> Iterator[Fault]:
@@ -149,11 +171,20 @@ def _registers_of(seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def _undone(group: list[Operation]) -> Iterator[Fault]:
-    """``group`` are the operations with one session id, by their start."""
-    dead = min((operation.end + operation.grace for operation in group if _found_or_made_dead(operation)), default=inf)
+    """``group`` are the operations with one session id, by their start.
+
+    Who asks for a new id by one that was renewed, within its grace, gets none, for they may be anybody: that ends nothing.
+    """
+    renewed = min((each.start for each in group if each.grace and each.may_have_written), default=inf)
+    ends = [each for each in group if _found_or_made_dead(each)]
+    ends = [each for each in ends if each.op != "rotate" or each.outcome != "ok" or each.new or each.end < renewed]
+    if not ends:
+        return
+    first = min(ends, key=lambda each: each.end + each.grace)
     for operation in group:
-        if operation.start > dead and operation.seen is not None:
-            yield Fault("undone logout", operation.id, "a session that was over answers")
+        if operation.start > first.end + first.grace and operation.seen is not None:
+            told = f"it lives {first.max_age or 'long'}, and {first.id} ({first.op}: {first.outcome}) had been told of its end"
+            yield Fault("undone logout", operation.id, f"a session that was over answers; {told}")
 
 
 def _found_or_made_dead(operation: Operation) -> bool:
@@ -162,22 +193,74 @@ def _found_or_made_dead(operation: Operation) -> bool:
 
 def _overtaken(group: list[Operation]) -> Iterator[Fault]:
     """``group`` are the operations with one login: a logout ends it under whatever id it has got meanwhile."""
-    dead = min((each.end for each in group if each.op == "logout" and each.outcome == "ok"), default=inf)
+    dead = min((each.end for each in group if each.op in ("logout", "revoke") and each.outcome == "ok"), default=inf)
     for operation in group:
         if operation.start > dead and operation.seen is not None:
             yield Fault("overtaken logout", operation.id, "a login that was ended goes on with another id")
 
 
-def _lost_sessions(group: list[Operation], login: list[Operation]) -> Iterator[Fault]:
-    """``group`` are the operations with one session id, ``login`` those of its login.
+def _revocations_of(login: Operation, revocations: Mapping[str, list[Operation]]) -> Iterator[Operation]:
+    for mark in (login.account, login.where):
+        yield from revocations.get(mark, ()) if mark else ()
+
+
+def _outlived(login: Operation, group: list[Operation], revocations: Mapping[str, list[Operation]]) -> Iterator[Fault]:
+    """``group`` are the operations with the login that ``login`` began.
+
+    The server certainly had the request of a login when its handler looked at the session; it may have come late. One
+    that has itself revoked all others first is as late as that, which was some time before its end.
+    """
+    began = login.end if login.revokes else login.seen_at
+    all_ends = [each for each in _revocations_of(login, revocations) if each.outcome == "ok" and began < each.start]
+    first = min(all_ends, key=lambda each: each.end, default=None)
+    for operation in group:
+        if first and operation.start > first.end and operation.seen is not None:
+            told = f"{login.id} goes on after {first.id} had revoked {first.revokes}"
+            yield Fault("outlived a revocation", operation.id, told)
+
+
+def _beyond(account: list[Operation], lives: Mapping[str, list[Operation]], limit: int | None) -> Iterator[Fault]:
+    """``account`` are the logins of one account."""
+    if limit is None:
+        return
+    changes: list[tuple[float, int, Operation]] = []
+    for login in account:
+        last = max((each.start for each in lives.get(login.begins or "", ()) if each.seen is not None), default=0.0)
+        if login.outcome == "ok" and last > login.end:
+            changes += [(login.end, 1, login), (last, -1, login)]
+    live = 0
+    for _, change, login in sorted(changes, key=lambda each: each[:2]):
+        live += change
+        if change > 0 and live > limit:
+            yield Fault("limit exceeded", login.id, f"{login.account} has {live} logins at once, and may have {limit}")
+
+
+def _ended_by_others(
+    login: Operation,
+    revocations: Mapping[str, list[Operation]],
+    logins: Mapping[str, list[Operation]],
+    limit: int | None,
+) -> float:
+    """Return when ``login`` may have been ended at the earliest, by a revocation or because there were too many."""
+    moments = [each.start for each in _revocations_of(login, revocations) if each.end > login.start]
+    others = [each for each in logins.get(login.account or "", ()) if each is not login]
+    if limit is not None and len(others) >= limit:
+        enough = others[limit - 1].start
+        moments += [max(each.start, enough) for each in others if each.end > login.start]
+    return min(moments, default=inf)
+
+
+def _lost_sessions(group: list[Operation], login: list[Operation], ended: float) -> Iterator[Fault]:
+    """``group`` are the operations with one session id, ``login`` those of its login, which others ``ended``.
 
     A logout, or a new login, ends the old one as a whole. Who comes by an id that was renewed is sent on, and so may end
     the id that follows it.
     """
     renewed = {each.sid for each in login if each.op == "renew" or (each.may_renew and each.ends)}
     enders = [each for each in group if each.ends]
-    enders += [each for each in login if each.op in ("logout", "relogin") or (each.ends and each.sid in renewed)]
+    enders += [each for each in login if each.op in ENDS_LOGIN or (each.ends and each.sid in renewed)]
     ends = min((each.start for each in enders if each.may_have_written), default=inf)
+    ends = min(ends, ended)
     for operation in group:
         if operation.outcome in ("none", "gone") and not operation.max_age and operation.end < ends:
             yield Fault("lost session", operation.id, "a session that nobody ended is gone")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.stress.checker import Fault, Operation, check, read_histories
 from tests.stress.stores import Site
-from tests.stress.worker import Task
+from tests.stress.worker import LIMIT, Task
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,7 +106,7 @@ def run(
     """
     in_memory = site.store == "memory"
     each = operations // processes
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as name, ExitStack() as ending:
+    with tempfile.TemporaryDirectory(prefix="sessile-") as name, ExitStack() as ending:
         folder = Path(name)
         task = Task(site.store, url or site.url, name, "", each, 1, visitors, slots, timeout, renew_every)
         if in_memory:
@@ -127,4 +127,4 @@ def run(
             last.go()
             last.finish()
         done = read_histories(folder)
-        return Report(done, check(done, forgets=forgets), seconds, workers.counts)
+        return Report(done, check(done, forgets=forgets, limit=LIMIT), seconds, workers.counts)

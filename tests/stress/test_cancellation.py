@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from holdfast import Sessions
-from holdfast.merge import add
+from sessile import Sessions
+from sessile.merge import add
 from tests.conftest import SECRET
 from tests.stress.checker import check, read_histories
 from tests.stress.stores import SITES, Site, close_store, open_store

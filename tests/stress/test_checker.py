@@ -201,6 +201,120 @@ def test_an_id_may_answer_for_as_long_as_it_was_said_to(history: History) -> Non
     assert history.add("read", 4.1, 5, seen={}).faults() == ["undone logout"]
 
 
+def test_who_asks_for_a_new_id_by_one_that_was_renewed_gets_none_and_ends_nothing(history: History) -> None:
+    history.add("renew", 2, 3, new="s2", grace=2e9).add("rotate", 3.2, 3.4).add("read", 3.5, 3.9, seen={})
+    assert history.faults() == []
+    history.add("rotate", 4, 4.1, new="s3").add("read", 4.2, 4.3, seen={})
+    assert history.faults() == ["undone logout"]
+
+
+# Revocations ----------------------------------------------------------------------------------------------------------
+
+
+def log_in(history: History, life: str, start: float, end: float, op: str = "login", **more: Any) -> History:
+    fields: dict[str, Any] = {
+        "sid": None,
+        "life": None,
+        "begins": life,
+        "new": f"s{life}",
+        "seen_at": (start + 0.1) * 1e9,
+    }
+    fields |= {"account": "ann", "where": f"at {life}"}
+    return history.add(op, start, end, **{**fields, **more})
+
+
+def look(history: History, life: str, start: float, **more: Any) -> History:
+    return history.add("read", start, start + 0.5, sid=f"s{life}", life=life, seen={"life": life}, **more)
+
+
+def revoke(history: History, start: float, end: float | None, of: str = "ann", **more: Any) -> History:
+    return history.add("revoke_user", start, end, sid=None, life=None, revokes=of, **more)
+
+
+def gone(history: History, life: str, start: float) -> History:
+    return history.none(start, start + 0.5, sid=f"s{life}", life=life)
+
+
+def test_a_revocation_ends_what_was_there_and_nothing_that_comes_later(history: History) -> None:
+    look(revoke(log_in(history, "1", 2, 3), 4, 6), "1", 5)
+    look(gone(log_in(history, "2", 7, 8), "1", 7), "2", 9)
+    assert history.faults() == []
+
+
+@pytest.mark.parametrize("of", ["ann", "at 1"])
+def test_a_session_that_outlives_a_revocation_is_found(history: History, of: str) -> None:
+    """Of its user, or of what it is marked with; under whatever id."""
+    revoke(log_in(history, "1", 2, 3), 4, 5, of).add("rotate", 4, 5, sid="s1", life="1", new="other")
+    assert history.faults() == []
+    history.add("read", 6, 7, sid="other", life="1", seen={"life": "1"})
+    assert history.faults() == ["outlived a revocation"]
+
+
+def test_a_log_in_that_began_before_a_revocation_does_not_outlive_it(history: History) -> None:
+    """Though it was answered afterwards. One that began while it was under way may."""
+    look(revoke(log_in(history, "1", 2, 7), 3, 5), "1", 8)
+    assert history.faults() == ["outlived a revocation"]
+    look(log_in(history, "2", 4, 7), "2", 8)
+    assert history.faults() == ["outlived a revocation"]
+
+
+def test_a_change_of_the_password_spares_its_own_log_in(history: History) -> None:
+    log_in(history, "1", 2, 3)
+    log_in(history, "2", 4, 5, "password", revokes="ann")
+    assert look(gone(history, "1", 6), "2", 6).faults() == []
+    assert "outlived a revocation" in look(history, "1", 8).faults()
+
+
+def test_of_two_changes_of_the_password_at_once_the_later_may_go_on(history: History) -> None:
+    """It has revoked all others itself, at a moment that nobody wrote down."""
+    revoke(log_in(history, "1", 2, 7, "password", revokes="ann"), 3, 5)
+    assert look(history, "1", 8).faults() == []
+    assert look(revoke(history, 10, 11), "1", 12).faults() == ["outlived a revocation"]
+
+
+@pytest.mark.parametrize("outcome", ["unknown", "refused"])
+def test_a_revocation_that_was_not_answered_promises_nothing(history: History, outcome: str) -> None:
+    revoke(log_in(history, "1", 2, 3), 4, 5, outcome=outcome)
+    assert look(history, "1", 6).faults() == []
+    assert gone(history, "1", 8).faults() == []
+
+
+def test_a_revocation_of_another_is_no_excuse(history: History) -> None:
+    assert gone(revoke(log_in(history, "1", 2, 3), 4, 5, "bob"), "1", 6).faults() == ["lost session"]
+
+
+def test_nor_is_one_that_was_over_before_the_log_in(history: History) -> None:
+    assert gone(log_in(revoke(history, 2, 3), "1", 4, 5), "1", 6).faults() == ["lost session"]
+
+
+def test_one_login_that_was_revoked_does_not_go_on(history: History) -> None:
+    history.add("revoke", 2, 5).add("rotate", 3, 4, new="s2").add("read", 6, 7, sid="s2", seen={})
+    assert history.faults() == ["overtaken logout"]
+
+
+# The limit ------------------------------------------------------------------------------------------------------------
+
+
+def test_more_logins_than_the_limit_are_found(history: History) -> None:
+    """At one moment, and only if each was found by a request that began after that."""
+    log_in(log_in(log_in(history, "1", 2, 3), "2", 2, 4), "3", 5, 6)
+    look(look(look(history, "1", 5.5), "2", 7), "3", 7)
+    assert history.faults(limit=2) == []
+    assert look(history, "1", 6.5).faults(limit=2) == ["limit exceeded"]
+    assert history.faults(limit=3) == history.faults() == []
+
+
+def test_a_log_in_at_the_limit_ends_another(history: History) -> None:
+    log_in(log_in(history, "1", 2, 3), "2", 4, 5)
+    assert gone(history, "1", 6).faults(limit=1) == []
+    assert history.faults(limit=2) == ["lost session"]
+
+
+def test_but_not_one_that_began_after_it(history: History) -> None:
+    log_in(log_in(history, "1", 2, 3), "2", 4, 5)
+    assert gone(history, "2", 6).faults(limit=1) == ["lost session"]
+
+
 # Strangers ------------------------------------------------------------------------------------------------------------
 
 

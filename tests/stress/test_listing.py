@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from holdfast import Sessions
-from holdfast.dual import TwoColoured
-from holdfast.testing import FaultyStore
+from sessile import Sessions
+from sessile.dual import AsyncCapable
+from sessile.testing import FaultyStore
 from tests.conftest import SECRET
 from tests.stress.stores import SITES, Site, close_store, open_store
 
@@ -22,13 +22,13 @@ async def test_a_list_asks_for_the_users_own_sessions_and_nothing_else(name: str
 
     async def log_in(user: str, times: int) -> None:
         for _ in range(times):
-            session = sessions.blank()
+            session = sessions.engine.blank()
             session.login(user)
-            await session.save()
+            await session.asave()
 
     async def listing(user: str) -> tuple[int, list[str]]:
         store.calls.clear()
-        found = await sessions.of_user(user)
+        found = await sessions.aof_user(user)
         assert {handle.user_id for handle in found} == {user}
         return len(found), list(store.calls)
 
@@ -37,5 +37,5 @@ async def test_a_list_asks_for_the_users_own_sessions_and_nothing_else(name: str
         await log_in(f"other {number}", 5)
         assert await listing("few") == (3, ["load"] * (1 + 3))
     assert await listing("other 7") == (5, ["load"] * (1 + 5))
-    assert await sessions.revoke_user("few") == 3
-    await close_store(inner.asynchronous() if isinstance(inner, TwoColoured) else inner)
+    assert await sessions.arevoke_user("few") == 3
+    await close_store(inner.asynchronous() if isinstance(inner, AsyncCapable) else inner)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.testing import Link
+from sessile.testing import Link
 from tests.stress.run import Report, Workers, run
 from tests.stress.stores import SITES, Site
 
-REMOTE = ["redis", "postgresql", "mysql", "sqlalchemy", "mongodb-stub", "memcached", "dynamodb-moto"]
+REMOTE = ["redis", "postgresql", "mysql", "sqlalchemy", "mongodb", "memcached", "dynamodb-moto"]
 
 
 @pytest.mark.parametrize("store", SITES)

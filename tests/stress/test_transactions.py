@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdfast import Session, SessionConflict, Sessions
-from holdfast.asgi import SessionMiddleware
+from sessile import Session, SessionConflict, Sessions
+from sessile.asgi import SessionMiddleware
 from tests.asgi import Browser, handler
 from tests.conftest import SECRET
 

@@ -14,16 +14,19 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from holdfast import Lifetime, Session, Sessions, StoreUnavailable
-from holdfast.asgi import SessionMiddleware
-from holdfast.dual import TwoColoured
-from holdfast.errors import RetriesExhausted, SessionConflict, SessionGone
-from holdfast.merge import add
+from sessile import Lifetime, LoginRefused, Session, Sessions, StoreUnavailable
+from sessile._session.watched import state_of
+from sessile.asgi import SessionMiddleware
+from sessile.dual import AsyncCapable
+from sessile.errors import RetriesExhausted, SessionConflict, SessionGone
+from sessile.events import Event, EventKind
+from sessile.merge import add
 from tests.asgi import Browser, Response
 from tests.conftest import SECRET
 from tests.stress.stores import close_store, open_store
@@ -45,6 +48,19 @@ MIX = {
     "logout": 4,
     "probe": 3,
 }
+
+#: Of those who are logged in, in a hundred and a bit. Who revokes too often sees log-ins refused, and little else.
+ACCOUNT_MIX = MIX | {"login": 3, "revoke": 1, "password": 0.5, "revoke_user": 0.5, "revoke_where": 0.5}
+
+#: What begins a login in the place of another.
+BEGINS = ("relogin", "password")
+
+#: How many sessions an account may have at once: fewer than there are slots that log in to it.
+LIMIT = 2
+
+#: After how many seconds the next account is logged in to. For two seconds after a revocation the log-ins that come by
+#: other processes are refused, so there would be none if this were long.
+PERIOD = 0.5
 
 #: The life in seconds of sessions that are left to end by themselves, and how many of a hundred are.
 SHORT, SHORT_ONES = 1.0, 15
@@ -72,6 +88,8 @@ class Task:
     renew_every: float = 0.0
     #: Whether all cookies that anybody ever got are presented once more, at the end.
     final: bool = False
+    #: How many of the slots are for people who log in, all of them to one account at a time.
+    accounts: int = 4
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,9 @@ class Login:
     user: str
     life: str
     max_age: float | None = None
+    #: Who is logged in, and what the session is marked with.
+    account: str | None = None
+    where: str | None = None
 
     @property
     def sid(self) -> str:
@@ -124,11 +145,11 @@ async def write(session: Session, fields: dict[str, Any], end: dict[str, Any]) -
 
 async def save(session: Session, fields: dict[str, Any], end: dict[str, Any]) -> None:
     session.update(fields["writes"])
-    end["outcome"] = "ok" if await session.save() else "gone"
+    end["outcome"] = "ok" if await session.asave() else "gone"
 
 
 async def incr(session: Session, fields: dict[str, Any], end: dict[str, Any]) -> None:
-    end["result"] = await session.incr(fields["counts"])
+    end["result"] = await session.aincr(fields["counts"])
     end["outcome"] = "ok"
 
 
@@ -155,18 +176,47 @@ async def renew(session: Session, fields: dict[str, Any], end: dict[str, Any]) -
 
 
 async def login(session: Session, fields: dict[str, Any], end: dict[str, Any]) -> None:
-    session["user"], session["life"] = fields["user"], fields["begins"]
+    enter(session, fields)
     if fields.get("max_age"):
         session.cookie.max_age = fields["max_age"]
 
 
+def enter(session: Session, fields: dict[str, Any]) -> None:
+    if fields.get("account"):
+        session.login(fields["account"], keep=False)
+        session.index("where", fields["where"])
+    session["user"], session["life"] = fields["user"], fields["begins"]
+
+
 async def relogin(session: Session, fields: dict[str, Any], end: dict[str, Any]) -> None:
     session.regenerate()
-    session["user"], session["life"] = fields["user"], fields["begins"]
+    enter(session, fields)
 
 
 async def logout(session: Session, fields: dict[str, Any], end: dict[str, Any]) -> None:
     session.logout()
+
+
+# These ask the manager of the session's site.
+
+
+async def revoke(session: Session, sessions: Sessions, fields: dict[str, Any], end: dict[str, Any]) -> None:
+    end["outcome"] = "ok" if await sessions.arevoke(session.id) else "gone"
+
+
+async def revoke_user(session: Session, sessions: Sessions, fields: dict[str, Any], end: dict[str, Any]) -> None:
+    await sessions.arevoke_user(fields["revokes"])
+    end["outcome"] = "ok"
+
+
+async def revoke_where(session: Session, sessions: Sessions, fields: dict[str, Any], end: dict[str, Any]) -> None:
+    await sessions.arevoke_where("where", fields["revokes"])
+    end["outcome"] = "ok"
+
+
+async def password(session: Session, sessions: Sessions, fields: dict[str, Any], end: dict[str, Any]) -> None:
+    await sessions.arevoke_user(fields["revokes"])
+    enter(session, fields)
 
 
 Action = Callable[[Session, dict[str, Any], dict[str, Any]], Awaitable[None]]
@@ -184,6 +234,24 @@ ACTIONS: dict[str, Action] = {
     "relogin": relogin,
     "logout": logout,
 }
+
+Revocation = Callable[[Session, Sessions, dict[str, Any], dict[str, Any]], Awaitable[None]]
+
+REVOCATIONS: dict[str, Revocation] = {
+    "revoke": revoke,
+    "revoke_user": revoke_user,
+    "revoke_where": revoke_where,
+    "password": password,
+}
+
+#: What will be written down of the request that is under way.
+ENDING: ContextVar[dict[str, Any]] = ContextVar("ending")
+
+
+def note(event: Event) -> None:
+    """Note of a request that it was told that its revocation may be incomplete: then it promises nothing."""
+    if event.name == EventKind.REVOCATION_INCOMPLETE.value:
+        ENDING.get()["incomplete"] = True
 
 
 class Thread:
@@ -210,10 +278,11 @@ class Thread:
             self.left -= 1
             slot = self.chance.randrange(self.task.slots)
             held = self.pool.get(slot)
-            kind = self.chance.choices(list(MIX), list(MIX.values()))[0]
+            mix = MIX if slot < self.task.slots - self.task.accounts else ACCOUNT_MIX
+            kind = self.chance.choices(list(mix), list(mix.values()))[0]
             if kind == "probe":
                 await self.probe()
-            elif held is None:
+            elif held is None or kind == "login":
                 await self.log_in(slot)
             elif held.max_age and self.chance.random() < 0.02:
                 self.pool.put(slot, None)
@@ -232,11 +301,17 @@ class Thread:
             await self.request("read", grave[1])
 
     async def log_in(self, slot: int) -> None:
-        max_age = SHORT if self.chance.randrange(100) < SHORT_ONES else None
         user, life = f"user{slot}", f"{self.name}-{self.number}"
-        end = await self.request("login", None, user=user, begins=life, max_age=max_age)
+        max_age = account = where = None
+        if slot >= self.task.slots - self.task.accounts:
+            account = f"account-{time.monotonic() // PERIOD:.0f}"
+            where = f"{account}-{slot}"
+        elif self.chance.randrange(100) < SHORT_ONES:
+            max_age = SHORT
+        entered = {"account": account, "where": where}
+        end = await self.request("login", None, user=user, begins=life, max_age=max_age, **entered)
         if "cookie" in end:
-            self.pool.put(slot, Login(end["cookie"], user, life, max_age))
+            self.pool.put(slot, Login(end["cookie"], user, life, max_age, account, where))
 
     async def operate(self, kind: str, slot: int, held: Login) -> None:
         fields: dict[str, Any] = {}
@@ -249,14 +324,23 @@ class Thread:
                 fields["writes"] = {"by whom": f"{held.user} {self.name}-{self.number}"}
         elif kind == "renew":
             fields["grace"] = GRACE * 1e9
-        elif kind == "relogin":
-            fields["begins"] = f"{self.name}-{self.number}"
-        end = await self.request(kind, held, **fields)
-        over = (kind in ("rotate", "renew", "relogin", "logout") or "grace" in end) and end["outcome"] == "ok"
+        elif kind in ("revoke_user", "revoke_where"):
+            fields["revokes"] = held.account if kind == "revoke_user" else held.where
+        if kind in ("relogin", "password"):
+            fields |= {"begins": f"{self.name}-{self.number}", "account": held.account, "where": held.where}
+        if kind == "password":
+            fields["revokes"] = held.account
+        # Some are revoked by somebody who has no session here.
+        by = None if kind in ("revoke_user", "revoke_where") and self.chance.random() < 0.5 else held
+        end = await self.request(kind, by, **({} if by else {"user": held.user}), **fields)
+        over = (kind in ("rotate", "renew", "logout", *BEGINS, *REVOCATIONS) or "grace" in end) and end[
+            "outcome"
+        ] == "ok"
         if "cookie" in end:
             # A session that goes on lives for as long as before; a new one has the cookie of the options.
-            max_age = None if kind == "relogin" else held.max_age
-            self.pool.put(slot, Login(end["cookie"], held.user, fields.get("begins", held.life), max_age))
+            max_age = None if kind in BEGINS else held.max_age
+            life = fields.get("begins", held.life)
+            self.pool.put(slot, Login(end["cookie"], held.user, life, max_age, held.account, held.where))
         elif (over or end["outcome"] in ("none", "gone")) and self.pool.get(slot) == held:
             self.pool.put(slot, None)
         if over:
@@ -283,35 +367,45 @@ class Thread:
             else:
                 if self.chance.random() < 0.5:
                     await asyncio.sleep(self.chance.random() * 0.002)
-                try:
-                    await ACTIONS[kind](session, fields, end)
-                except SessionGone:
-                    end["outcome"] = "gone"
+                await self.act(kind, session, fields, end)
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body"})
 
         jar = {NAME: held.cookie} if held else {}
         browser = Browser(SessionMiddleware(app, self.sessions), jar)
+        ENDING.set(end)
         self.write({**fields, "start": time.monotonic_ns()})
         try:
             response = await browser.get()
-        except (RetriesExhausted, SessionConflict):
+        except (LoginRefused, RetriesExhausted, SessionConflict):
             end.setdefault("outcome", "refused")
             response = Response()
         except StoreUnavailable as error:
             end["error"] = f"{type(error.__cause__).__name__}: {error.__cause__ or error}"
             response = Response()
         # A handler that was told has been told, whatever becomes of its response.
-        lost = bool(kept) and kept[0].lost
+        lost = bool(kept) and state_of(kept[0]).is_lost()
         end.setdefault("outcome", "unknown" if response.status != 200 else "gone" if lost else "ok")
+        if end.pop("incomplete", False):
+            end["outcome"] = "unknown"
         if jar.get(NAME) and (not held or sid_of(jar[NAME]) != held.sid):
             end["cookie"], end["new"] = jar[NAME], sid_of(jar[NAME])
-            if kind not in ("login", "rotate", "renew", "relogin"):
+            if kind not in ("login", "rotate", "renew", *BEGINS):
                 end["grace"] = GRACE * 1e9
         self.write({**end, "end": time.monotonic_ns()})
         if end["outcome"] == "unknown":
             await asyncio.sleep(0.01)
         return end
+
+    async def act(self, kind: str, session: Session, fields: dict[str, Any], end: dict[str, Any]) -> None:
+        """Do what a handler does."""
+        try:
+            if kind in REVOCATIONS:
+                await REVOCATIONS[kind](session, self.sessions, fields, end)
+            else:
+                await ACTIONS[kind](session, fields, end)
+        except SessionGone:
+            end["outcome"] = "gone"
 
     def write(self, line: dict[str, Any]) -> None:
         self.history.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
@@ -329,7 +423,7 @@ def all_logins(folder: Path) -> dict[str, Login]:
             elif "cookie" in fields:
                 by = begun[fields["id"]]
                 life = by.get("begins") or by["life"]
-                max_age = None if by["op"] == "relogin" else by.get("max_age")
+                max_age = None if by["op"] in BEGINS else by.get("max_age")
                 found[fields["cookie"]] = Login(fields["cookie"], by["user"], life, max_age)
     return found
 
@@ -350,11 +444,19 @@ async def look_at_all(thread: Thread) -> None:
 
 def run(task: Task) -> dict[str, int]:
     """Do ``task``, and return how often something happened."""
-    logging.getLogger("holdfast").setLevel(logging.CRITICAL)
+    logging.getLogger("sessile").setLevel(logging.CRITICAL)
     store = open_store(task.store, task.url, task.timeout)
-    under_asyncio = store.asynchronous() if isinstance(store, TwoColoured) else store
+    under_asyncio = store.asynchronous() if isinstance(store, AsyncCapable) else store
     lifetime = Lifetime(renew_every=task.renew_every, renewal_grace=GRACE) if task.renew_every else None
-    sessions = Sessions(secret=SECRET, store=store, merge={"by add": add}, on_store_error="raise", lifetime=lifetime)
+    sessions = Sessions(
+        secret=SECRET,
+        store=store,
+        merge={"by add": add},
+        on_store_error="raise",
+        lifetime=lifetime,
+        max_sessions_per_user=LIMIT,
+        on_event=note,
+    )
 
     async def work(thread: Thread, body: Callable[[], Awaitable[None]]) -> None:
         await body()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, assert_type
+from typing import Any, assert_type
 
 import aiohttp.web
 import falcon
@@ -10,7 +10,7 @@ import falcon.asgi
 import litestar
 import sanic
 from django.http import HttpRequest
-from fastapi import Depends, FastAPI, WebSocket
+from fastapi import FastAPI, WebSocket
 from flask import Flask
 from litestar.connection import ASGIConnection
 from pyramid.request import Request as PyramidRequest
@@ -19,131 +19,130 @@ from starlette.requests import Request
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketHandler
 
-import holdfast.aiohttp
-import holdfast.asgi
-import holdfast.bottle
-import holdfast.django
-import holdfast.falcon
-import holdfast.fastapi
-import holdfast.flask
-import holdfast.litestar
-import holdfast.pyramid
-import holdfast.quart
-import holdfast.sanic
-import holdfast.starlette
-import holdfast.tornado
-import holdfast.wsgi
-from holdfast import Session, Sessions
-from holdfast.http import Exchange
+import sessile.aiohttp
+import sessile.asgi
+import sessile.bottle
+import sessile.django
+import sessile.falcon
+import sessile.fastapi
+import sessile.flask
+import sessile.litestar
+import sessile.pyramid
+import sessile.quart
+import sessile.sanic
+import sessile.starlette
+import sessile.tornado
+import sessile.wsgi
+from sessile import Session, Sessions
+from sessile.http import Exchange
 
 sessions = Sessions(secret="read it from the environment instead")
-exchange = Exchange(sessions, b"", lambda: holdfast.wsgi.facts_of({}))
+exchange = Exchange(sessions, b"", lambda: sessile.wsgi.facts_of({}))
 fastapi_app = FastAPI()
 
 
 async def in_asgi(scope: dict[str, Any]) -> None:
-    assert_type(holdfast.asgi.session(scope), Session)
-    assert_type(await holdfast.asgi.load(scope), Session)
+    assert_type(sessile.asgi.session(scope), Session)
+    assert_type(await sessile.asgi.aload(scope), Session)
 
 
 async def in_starlette(request: Request, socket: WebSocket) -> None:
-    assert_type(holdfast.starlette.session(request), Session)
-    assert_type(holdfast.starlette.session(socket), Session)
-    assert_type(await holdfast.starlette.load(request), Session)
+    assert_type(sessile.starlette.session(request), Session)
+    assert_type(sessile.starlette.session(socket), Session)
+    assert_type(await sessile.starlette.aload(request), Session)
 
 
 @fastapi_app.get("/")
-async def in_fastapi(
-    request: Request, session: Annotated[Session, Depends(holdfast.fastapi.session)]
-) -> dict[str, Any]:
+async def in_fastapi(request: Request, session: sessile.fastapi.CurrentSession) -> dict[str, Any]:
     assert_type(session, Session)
-    assert_type(await holdfast.fastapi.session(request), Session)
+    assert_type(sessile.fastapi.session(request), Session)
+    assert_type(await sessile.fastapi.aload(request), Session)
     return session
 
 
 def in_wsgi(environ: dict[str, Any]) -> None:
-    assert_type(holdfast.wsgi.session(environ), Session)
-    assert_type(holdfast.wsgi.session(environ).user_id, str | int | None)
+    assert_type(sessile.wsgi.session(environ), Session)
+    assert_type(sessile.wsgi.session(environ).user_id, str | int | None)
 
 
 def in_flask(app: Flask) -> None:
-    holdfast.flask.init_app(app, sessions)
-    assert_type(holdfast.flask.session, holdfast.flask.Session)
-    assert_type(holdfast.flask.session.permanent, bool)
-    holdfast.flask.session.permanent = True
-    holdfast.flask.session.login("zoe")
-    is_ours: Session = holdfast.flask.session
+    sessile.flask.init_app(app, sessions)
+    assert_type(sessile.flask.session, sessile.flask.Session)
+    assert_type(sessile.flask.session.permanent, bool)
+    sessile.flask.session.permanent = True
+    sessile.flask.session.login("zoe")
+    is_ours: Session = sessile.flask.session
     assert_type(is_ours.user_id, str | int | None)
 
 
 async def in_quart(app: Quart) -> None:
-    holdfast.quart.init_app(app, sessions)
-    assert_type(holdfast.quart.session, holdfast.quart.Session)
-    assert_type(await holdfast.quart.load(), holdfast.quart.Session)
-    assert_type(holdfast.quart.session.permanent, bool)
-    is_ours: Session = holdfast.quart.session
+    sessile.quart.init_app(app, sessions)
+    assert_type(sessile.quart.session, sessile.quart.Session)
+    assert_type(await sessile.quart.aload(), sessile.quart.Session)
+    assert_type(sessile.quart.session.permanent, bool)
+    is_ours: Session = sessile.quart.session
     assert_type(is_ours.user_id, str | int | None)
 
 
 async def in_django(request: HttpRequest) -> None:
-    assert_type(holdfast.django.session(request), Session)
-    assert_type(await holdfast.django.asession(request), Session)
+    assert_type(sessile.django.session(request), Session)
+    assert_type(await sessile.django.aload(request), Session)
 
 
 @litestar.get("/")
 async def in_litestar(
-    request: litestar.Request[Any, Any, Any], session: holdfast.litestar.CurrentSession
+    request: litestar.Request[Any, Any, Any], session: sessile.litestar.CurrentSession
 ) -> dict[str, Any]:
     assert_type(session, Session)
-    assert_type(holdfast.litestar.session(request), Session)
-    assert_type(await holdfast.litestar.load(request), Session)
+    assert_type(sessile.litestar.session(request), Session)
+    assert_type(await sessile.litestar.aload(request), Session)
     return session
 
 
 def in_a_guard_of_litestar(connection: ASGIConnection[Any, Any, Any, Any], handler: object) -> None:
-    assert_type(holdfast.litestar.session(connection), Session)
+    assert_type(sessile.litestar.session(connection), Session)
 
 
 async def in_aiohttp(request: aiohttp.web.Request) -> None:
-    assert_type(holdfast.aiohttp.session(request), Session)
-    assert_type(await holdfast.aiohttp.load(request), Session)
+    assert_type(sessile.aiohttp.session(request), Session)
+    assert_type(await sessile.aiohttp.aload(request), Session)
 
 
 async def in_sanic(request: sanic.Request) -> None:
-    assert_type(holdfast.sanic.session(request), Session)
-    assert_type(await holdfast.sanic.load(request), Session)
+    assert_type(sessile.sanic.session(request), Session)
+    assert_type(await sessile.sanic.aload(request), Session)
 
 
 def in_falcon(req: falcon.Request) -> None:
-    assert_type(holdfast.falcon.session(req), Session)
-    falcon.App(middleware=[holdfast.falcon.SessionMiddleware(sessions)])
+    assert_type(sessile.falcon.session(req), Session)
+    falcon.App(middleware=[sessile.falcon.SessionMiddleware(sessions)])
 
 
 async def in_falcon_asgi(req: falcon.asgi.Request) -> None:
-    assert_type(holdfast.falcon.session(req), Session)
-    assert_type(await holdfast.falcon.load(req), Session)
-    falcon.asgi.App(middleware=[holdfast.falcon.SessionMiddleware(sessions)])
+    assert_type(sessile.falcon.session(req), Session)
+    assert_type(await sessile.falcon.aload(req), Session)
+    falcon.asgi.App(middleware=[sessile.falcon.SessionMiddleware(sessions)])
 
 
 def in_pyramid(request: PyramidRequest) -> None:
-    assert_type(holdfast.pyramid.session(request), holdfast.pyramid.Session)
-    assert_type(holdfast.pyramid.session(request).new_csrf_token(), str)
-    is_ours: Session = holdfast.pyramid.session(request)
+    assert_type(sessile.pyramid.session(request), sessile.pyramid.Session)
+    assert_type(sessile.pyramid.session(request).new_csrf_token(), str)
+    is_ours: Session = sessile.pyramid.session(request)
     assert_type(is_ours.user_id, str | int | None)
 
 
 def in_bottle() -> None:
-    assert_type(holdfast.bottle.session(), Session)
+    assert_type(sessile.bottle.session(), Session)
 
 
-class InTornado(holdfast.tornado.SessionMixin, RequestHandler):
+class InTornado(sessile.tornado.SessionMixin, RequestHandler):
     async def get(self) -> None:
         assert_type(self.session, Session)
         assert_type(await self.load_session(), Session)
         self.session = None
 
 
-class InASocketOfTornado(holdfast.tornado.SessionMixin, WebSocketHandler):
+class InASocketOfTornado(sessile.tornado.SessionMixin, WebSocketHandler):
     def on_message(self, message: str | bytes) -> None:
         assert_type(self.session, Session)
 

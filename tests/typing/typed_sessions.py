@@ -12,11 +12,11 @@ from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection
 from pydantic import BaseModel
 
-import holdfast.fastapi
-import holdfast.starlette
-from holdfast import Session, Sessions
-from holdfast.schema import typed
-from holdfast.testing import FaultyStore, session_of
+import sessile.fastapi
+import sessile.starlette
+from sessile import Session, Sessions
+from sessile.schema import typed
+from sessile.testing import FaultyStore, session_of
 
 sessions = Sessions(secret="read it from the environment instead")
 app = FastAPI()
@@ -37,24 +37,25 @@ class Wish(BaseModel):
 
 @app.get("/")
 async def in_fastapi(
-    session: Annotated[Session, Depends(holdfast.fastapi.session)],
-    cart: Annotated[Cart, Depends(holdfast.fastapi.typed(Cart))],
-    user_id: Annotated[str, Depends(holdfast.fastapi.LoggedIn(sessions))],
+    session: sessile.fastapi.CurrentSession,
+    cart: Annotated[Cart, Depends(sessile.fastapi.typed(Cart))],
+    user_id: Annotated[str, Depends(sessile.fastapi.LoggedIn(sessions))],
 ) -> None:
     assert_type(session, Session)
     assert_type(cart.items, list[str])
     assert_type(user_id, str)
 
 
-assert_type(holdfast.fastapi.typed(Cart), Callable[[HTTPConnection], Awaitable[Cart]])
-assert_type(holdfast.fastapi.typed(Wish, unfit="reset"), Callable[[HTTPConnection], Awaitable[Wish]])
+assert_type(sessile.fastapi.typed(Cart), Callable[[HTTPConnection], Awaitable[Cart]])
+assert_type(sessile.fastapi.typed(Wish, unfit="reset"), Callable[[HTTPConnection], Awaitable[Wish]])
 
 
 async def in_starlette(request: HTTPConnection) -> None:
-    assert_type(await holdfast.fastapi.session(request), Session)
-    assert_type(await holdfast.fastapi.LoggedIn(sessions)(request), str | int)
-    assert_type(await holdfast.starlette.typed(request, Profile), Profile)
-    assert_type(typed(holdfast.starlette.session(request), Wish, unfit=lambda data: {**data, "thing": None}), Wish)
+    assert_type(sessile.fastapi.session(request), Session)
+    assert_type(await sessile.fastapi.aload(request), Session)
+    assert_type(await sessile.fastapi.LoggedIn(sessions)(request), str | int)
+    assert_type(await sessile.starlette.typed(request, Profile), Profile)
+    assert_type(typed(sessile.starlette.session(request), Wish, unfit=lambda data: {**data, "thing": None}), Wish)
 
 
 def in_tests(client: flask.testing.FlaskClient) -> None:

@@ -13,16 +13,28 @@ def a_nested_change_is_noticed(site: Running) -> None:
 
 
 def a_key_may_go(site: Running) -> None:
-    """A deleted key is gone; clear() leaves an empty session under the same id."""
+    """A deleted key is gone, and clear() takes them all."""
     browser = site.browser()
     browser.ask("set", key="a", value="1")
     browser.ask("set", key="b", value="2")
-    sid = browser.sid
     browser.ask("delete", key="a")
     assert browser.ask("all") == {"b": "2"}
     browser.ask("clear")
     assert browser.ask("all") == {}
-    assert browser.ask("id") == sid
+
+
+def clear_ends_the_log_in(site: Running) -> None:
+    """clear() takes the user with the data: a copy of the cookie is worthless from then on."""
+    browser = site.browser()
+    browser.ask("set", key="a", value="1")
+    browser.ask("login", user="zoe")
+    thief = browser.copy()
+    assert thief.ask("all") == {"a": "1"}
+    browser.ask("clear")
+    assert thief.ask("all") == browser.ask("all") == {}
+    browser.ask("set", key="b", value="2")
+    assert browser.ask("all") == {"b": "2"}
+    assert browser.sid != thief.sid
 
 
 def what_is_read_is_not_written(site: Running) -> None:

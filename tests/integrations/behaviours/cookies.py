@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.cookies import SimpleCookie
 from urllib.parse import quote
 
-from holdfast.signing import Signer
+from sessile._wire.signing import Signer
 from tests.integrations.common import SECRET
 from tests.integrations.running import Running, set_cookie
 

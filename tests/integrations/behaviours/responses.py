@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.integrations.common import FILE
@@ -117,6 +118,34 @@ def what_it_varied_by_before_stays(site: Running) -> None:
 
 def _varies(response: Any) -> list[str]:
     return [each.strip().lower() for line in response.headers.get_list("vary") for each in line.split(",")]
+
+
+def a_body_that_is_still_made_varies(site: Running) -> None:
+    """A stream may look at the session when its head is gone, so it varies where the request has brought a session."""
+    browser = site.browser()
+    browser.ask("set", key="n", value="1")
+    with browser.stream("GET", "/endless") as response:
+        assert "cookie" in _varies(response)
+    with site.browser().stream("GET", "/endless") as response:
+        assert "set-cookie" not in response.headers
+
+
+def a_page_of_another_origin_changes_nothing(site: Running) -> None:
+    """What it posts is answered with 403 before a handler runs, with a cookie or without; our own pages may post."""
+    browser = site.browser()
+    browser.ask("set", key="n", value="1")
+    while site.calls():  # A stream of the visitor before may still be at its end.
+        time.sleep(0.1)
+    for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "null"}):
+        for visitor in (browser, site.browser()):
+            answer = visitor.visit("set", method="POST", headers=headers, key="n", value="2")
+            assert answer.status_code == 403, headers
+            assert "set-cookie" not in answer.headers
+    assert site.calls() == []
+    for headers in ({"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}, {}):
+        assert browser.visit("set", method="POST", headers=headers, key="n", value="1").status_code != 403, headers
+    assert browser.visit("all", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+    assert browser.ask("get", key="n") == "1"
 
 
 def what_sets_the_cookie_is_not_cached(site: Running) -> None:

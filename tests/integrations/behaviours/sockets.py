@@ -31,6 +31,21 @@ def _ask(socket: ClientConnection, verb: str, **query: str) -> Any:
     return json.loads(socket.recv(timeout=20))
 
 
+def a_page_of_another_origin_opens_no_websocket(site: Running) -> None:
+    """The handshake is a GET, and is checked by its Origin: else a page elsewhere could talk as our visitor."""
+    browser = site.browser()
+    browser.ask("set", key="n", value="1")
+    address = site.base()
+    for origin in ("https://evil.test", "null"):
+        headers = {"cookie": f"connect.sid={browser.token}", "origin": origin}
+        with pytest.raises(InvalidStatus) as refused:
+            connect(address.replace("http://", "ws://") + "/socket", additional_headers=headers, proxy=None)
+        assert refused.value.response.status_code == 403
+    headers = {"cookie": f"connect.sid={browser.token}", "origin": address}
+    with connect(address.replace("http://", "ws://") + "/socket", additional_headers=headers, proxy=None) as socket:
+        assert _ask(socket, "get", key="n") == "1"
+
+
 def _visitor(site: Running) -> Browser:
     """Return a visitor who is logged in, with a session."""
     browser = site.browser()
@@ -89,7 +104,7 @@ def a_handshake_may_set_the_cookie(site: Running) -> None:
 
 
 def a_socket_may_ask_whether_its_session_is_there(site: Running) -> None:
-    """In a WebSocket `await session.reload()` finds what other requests wrote, and raises SessionGone after a logout."""
+    """In a WebSocket `await session.areload()` finds what other requests wrote, and raises SessionGone after a logout."""
     browser = _visitor(site)
     with _connect(site, browser) as socket:
         browser.ask("set", key="m", value="2")

@@ -10,15 +10,15 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRuleMatching, MatchedSubAppResource
 
-import holdfast.aiohttp
-from holdfast import Sessions
-from holdfast.aiohttp import KEY, load, session
+import sessile.aiohttp
+from sessile import Sessions
+from sessile.aiohttp import KEY, aload, session
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, converse, each, folder
 
 
 def verb(name: str) -> Any:
     async def handle(request: web.Request) -> web.Response:
-        return web.json_response(VERBS[name](await load(request), dict(request.query)))
+        return web.json_response(VERBS[name](await aload(request), dict(request.query)))
 
     return handle
 
@@ -44,7 +44,7 @@ async def fail(request: web.Request) -> web.Response:
 
 async def save_and_fail(request: web.Request) -> web.Response:
     session(request)["saved"] = True
-    await session(request).save()
+    await session(request).asave()
     raise RuntimeError("as asked for")
 
 
@@ -106,7 +106,7 @@ async def clear_slot(request: web.Request) -> web.Response:
 
 
 async def talk(request: web.Request) -> web.WebSocketResponse:
-    found, socket = await load(request), web.WebSocketResponse()
+    found, socket = await aload(request), web.WebSocketResponse()
     if "begin" in request.query:
         found["begun"] = True
     await socket.prepare(request)
@@ -140,7 +140,7 @@ ROUTES = {
 def make(sessions: Sessions, lazy: bool | None) -> web.Application:
     """Return the application with these sessions."""
     app = web.Application()
-    holdfast.aiohttp.init_app(app, sessions, lazy=bool(lazy))
+    sessile.aiohttp.init_app(app, sessions, lazy=bool(lazy))
     app.add_routes([web.get(f"/{path}", handle) for path, handle in ROUTES.items()])
     return app
 

@@ -7,8 +7,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-import holdfast.asgi
-from holdfast import Session, Sessions
+import sessile.asgi
+from sessile import Session, Sessions
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
@@ -20,7 +20,7 @@ class Exchange:
         self.query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
 
     async def session(self) -> Session:
-        return await holdfast.asgi.load(self.scope)
+        return await sessile.asgi.aload(self.scope)
 
     async def head(self, status: int = 200, *headers: tuple[bytes, bytes]) -> None:
         lines = [(b"content-type", b"text/plain; charset=utf-8"), *headers]
@@ -63,7 +63,7 @@ async def fail(page: Exchange) -> None:
 async def save_and_fail(page: Exchange) -> None:
     session = await page.session()
     session["saved"] = True
-    await session.save()
+    await session.asave()
     raise RuntimeError("as asked for")
 
 
@@ -129,7 +129,7 @@ async def clear_slot(page: Exchange) -> None:
 
 
 async def talk(scope: Any, receive: Any, send: Any) -> None:
-    session = await holdfast.asgi.load(scope)
+    session = await sessile.asgi.aload(scope)
     if b"begin" in scope["query_string"]:
         session["begun"] = True
     while (message := await receive())["type"] != "websocket.disconnect":
@@ -177,7 +177,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 def make(sessions: Sessions, lazy: bool | None) -> Any:
     """Return the application with these sessions."""
-    return holdfast.asgi.SessionMiddleware(application, sessions, lazy=bool(lazy))
+    return sessile.asgi.SessionMiddleware(application, sessions, lazy=bool(lazy))
 
 
 app = asgi_app(make)

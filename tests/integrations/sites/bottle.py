@@ -8,9 +8,9 @@ from typing import Any
 import bottle
 from bottle import Bottle, HTTPError, request, response
 
-import holdfast.bottle
-from holdfast import Sessions
-from holdfast.bottle import session
+import sessile.bottle
+from sessile import Sessions
+from sessile.bottle import session
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, folder, wsgi_app
 
 
@@ -94,7 +94,7 @@ def thread() -> str:
 
 
 def clear_slot() -> str:
-    request.environ["holdfast.session"] = None
+    request.environ["sessile.session"] = None
     return "ok"
 
 
@@ -120,7 +120,7 @@ ROUTES = {
 def make(sessions: Sessions, lazy: bool | None) -> Bottle:
     """Return the application with these sessions."""
     app = Bottle()
-    app.install(holdfast.bottle.SessionPlugin(sessions, lazy=lazy is not False))
+    app.install(sessile.bottle.SessionPlugin(sessions, lazy=lazy is not False))
     for path, handle in ROUTES.items():
         app.route(f"/{path}", "GET", handle)
     return app

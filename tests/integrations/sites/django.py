@@ -1,4 +1,4 @@
-"""Django under WSGI, with ``holdfast.django.SessionMiddleware``."""
+"""Django under WSGI, with ``sessile.django.SessionMiddleware``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 
-from holdfast.django import session
+from sessile.django import session
 from tests.integrations.common import CHUNK, VERBS, Gate, folder
 from tests.integrations.sites.django_project import answer, configure, query_of
 

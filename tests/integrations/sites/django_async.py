@@ -8,14 +8,14 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 
-from holdfast.django import asession
+from sessile.django import aload
 from tests.integrations.common import CHUNK, VERBS, Gate, folder
 from tests.integrations.sites.django_project import answer, configure, query_of
 
 
 def verb(name: str) -> Any:
     async def handle(request: HttpRequest) -> HttpResponse:
-        return answer(VERBS[name](await asession(request), query_of(request)))
+        return answer(VERBS[name](await aload(request), query_of(request)))
 
     return handle
 

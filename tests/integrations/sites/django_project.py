@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.urls import path
 
-from holdfast.stores.sqlite import SqliteStore
+from sessile.stores.sqlite import SqliteStore
 from tests.integrations.common import FILE, SECRET, VARIANTS, Clock, Watched, folder, the_variant
 
 urlpatterns: list[Any] = []
@@ -47,12 +47,12 @@ def configure(routes: dict[str, Any]) -> None:
         ALLOWED_HOSTS=["*"],
         SECRET_KEY="Django's own, which sessions have no use for here",
         ROOT_URLCONF=__name__,
-        MIDDLEWARE=["holdfast.django.SessionMiddleware"],
-        SESSION_ENGINE="holdfast.django",
+        MIDDLEWARE=["sessile.django.SessionMiddleware"],
+        SESSION_ENGINE="sessile.django",
         SESSION_COOKIE_NAME=options.pop("name", "connect.sid"),
         SESSION_EXPIRE_AT_BROWSER_CLOSE=True,
         SESSION_SAVE_EVERY_REQUEST=not options.pop("lazy", True),
-        HOLDFAST={"secret": SECRET, "clock": clock, "rolling": False, **options},
+        SESSILE={"secret": SECRET, "clock": clock, "rolling": False, **options},
         LOGGING_CONFIG=None,
     )
     django.setup()

@@ -7,9 +7,9 @@ from typing import Any
 
 import falcon
 
-import holdfast.falcon
-from holdfast import Sessions
-from holdfast.falcon import session
+import sessile.falcon
+from sessile import Sessions
+from sessile.falcon import session
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, folder, wsgi_app
 
 
@@ -131,7 +131,7 @@ class Resource:
 
 def make(sessions: Sessions, lazy: bool | None) -> falcon.App[Any, Any]:
     """Return the application with these sessions."""
-    app = falcon.App(middleware=[holdfast.falcon.SessionMiddleware(sessions, lazy=lazy)])
+    app = falcon.App(middleware=[sessile.falcon.SessionMiddleware(sessions, lazy=lazy)])
     app.req_options.auto_parse_qs_csv = False
     app.req_options.keep_blank_qs_values = True
     for path, handle in ROUTES.items():

@@ -8,15 +8,15 @@ from typing import Any
 
 import falcon.asgi
 
-import holdfast.falcon
-from holdfast import Sessions
-from holdfast.falcon import load
+import sessile.falcon
+from sessile import Sessions
+from sessile.falcon import aload
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 def verb(name: str) -> Any:
     async def handle(req: Any, resp: Any) -> None:
-        resp.text = json.dumps(VERBS[name](await load(req), req.params))
+        resp.text = json.dumps(VERBS[name](await aload(req), req.params))
 
     return handle
 
@@ -26,29 +26,29 @@ async def untouched(req: Any, resp: Any) -> None:
 
 
 async def redirect(req: Any, resp: Any) -> None:
-    (await load(req))["from"] = "redirect"
+    (await aload(req))["from"] = "redirect"
     raise falcon.HTTPFound("all")
 
 
 async def status(req: Any, resp: Any) -> None:
-    (await load(req))["code"] = req.params["code"]
+    (await aload(req))["code"] = req.params["code"]
     raise falcon.HTTPError(int(req.params["code"]))
 
 
 async def fail(req: Any, resp: Any) -> None:
-    (await load(req))["lost"] = True
+    (await aload(req))["lost"] = True
     raise RuntimeError("as asked for")
 
 
 async def save_and_fail(req: Any, resp: Any) -> None:
-    session = await load(req)
+    session = await aload(req)
     session["saved"] = True
-    await session.save()
+    await session.asave()
     raise RuntimeError("as asked for")
 
 
 async def stream(req: Any, resp: Any) -> None:
-    session = await load(req)
+    session = await aload(req)
     session["stream"] = "begun"
 
     async def chunks() -> Any:
@@ -64,7 +64,7 @@ async def stream(req: Any, resp: Any) -> None:
 
 
 async def endless(req: Any, resp: Any) -> None:
-    session = await load(req)
+    session = await aload(req)
 
     async def chunks() -> Any:
         yield CHUNK
@@ -77,12 +77,12 @@ async def endless(req: Any, resp: Any) -> None:
 
 
 async def file(req: Any, resp: Any) -> None:
-    (await load(req))["file"] = True
+    (await aload(req))["file"] = True
     resp.data = FILE.read_bytes()
 
 
 async def headers(req: Any, resp: Any) -> None:
-    session = await load(req)
+    session = await aload(req)
     session.get(req.params["key"])
     if "value" in req.params:
         session[req.params["key"]] = req.params["value"]
@@ -92,7 +92,7 @@ async def headers(req: Any, resp: Any) -> None:
 
 
 async def gate(req: Any, resp: Any) -> None:
-    session = await load(req)
+    session = await aload(req)
     session.get("key")
     await Gate(req.params["name"], folder()).wait_async()
     if "key" in req.params:
@@ -102,12 +102,12 @@ async def gate(req: Any, resp: Any) -> None:
 
 
 async def thread(req: Any, resp: Any) -> None:
-    session = await load(req)
+    session = await aload(req)
     await asyncio.to_thread(session.__setitem__, req.params["key"], req.params["value"])
 
 
 async def clear_slot(req: Any, resp: Any) -> None:
-    await load(req)
+    await aload(req)
     req.context.session = None
 
 
@@ -146,12 +146,12 @@ class Socket:
     async def on_websocket(self, req: Any, ws: falcon.asgi.WebSocket, variant: str = "") -> None:
         await ws.accept()
         while (message := await ws.receive_text()) != "bye":
-            await ws.send_text(await converse(await load(req), message))
+            await ws.send_text(await converse(await aload(req), message))
 
 
 def make(sessions: Sessions, lazy: bool | None) -> Any:
     """Return the application with these sessions."""
-    app = falcon.asgi.App(middleware=[holdfast.falcon.SessionMiddleware(sessions, lazy=lazy)])
+    app = falcon.asgi.App(middleware=[sessile.falcon.SessionMiddleware(sessions, lazy=lazy)])
     app.req_options.auto_parse_qs_csv = False
     app.req_options.keep_blank_qs_values = True
     app.add_route("/socket", Socket())

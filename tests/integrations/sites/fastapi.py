@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Request, WebSocket
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 
-import holdfast.fastapi
-from holdfast import Session, Sessions
+import sessile.fastapi
+from sessile import Sessions
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
-CurrentSession = Annotated[Session, Depends(holdfast.fastapi.session)]
+CurrentSession = sessile.fastapi.CurrentSession
 
 
 def verb(name: str) -> Any:
@@ -140,7 +140,7 @@ ROUTES = {
 def make(sessions: Sessions, lazy: bool | None) -> FastAPI:
     """Return the application with these sessions."""
     app = FastAPI()
-    app.add_middleware(holdfast.fastapi.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
+    app.add_middleware(sessile.fastapi.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
     app.websocket("/socket")(talk)
     for path, handle in ROUTES.items():
         app.api_route(f"/{path}", methods=["GET", "HEAD", "POST"], response_model=None)(handle)

@@ -7,9 +7,9 @@ from typing import Any
 import flask
 from flask import Flask, Response, jsonify, request
 
-import holdfast.flask
-from holdfast import Sessions
-from holdfast.flask import session
+import sessile.flask
+from sessile import Sessions
+from sessile.flask import session
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, folder, wsgi_app
 
 
@@ -117,7 +117,7 @@ ROUTES = {
 def make(sessions: Sessions, lazy: bool | None) -> Flask:
     """Return the application with these sessions."""
     app = Flask(__name__)
-    holdfast.flask.init_app(app, sessions, lazy=lazy is not False)
+    sessile.flask.init_app(app, sessions, lazy=lazy is not False)
     for path, handle in ROUTES.items():
         app.add_url_rule(f"/{path}", path, handle)
     return app

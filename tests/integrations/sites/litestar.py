@@ -9,8 +9,8 @@ from typing import Any
 from litestar import Litestar, Request, Response, WebSocket, get, route, websocket
 from litestar.response import File, Redirect, Stream
 
-from holdfast import Sessions
-from holdfast.litestar import CurrentSession, SessionPlugin, load
+from sessile import Sessions
+from sessile.litestar import CurrentSession, SessionPlugin, aload
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
@@ -49,7 +49,7 @@ async def fail(session: CurrentSession) -> None:
 @get("/save-and-raise")
 async def save_and_fail(session: CurrentSession) -> None:
     session["saved"] = True
-    await session.save()
+    await session.asave()
     raise RuntimeError("as asked for")
 
 
@@ -114,7 +114,7 @@ def thread(request: Request[Any, Any, Any]) -> str:
 
 @get("/clear-slot")
 async def clear_slot(request: Request[Any, Any, Any]) -> str:
-    await load(request)
+    await aload(request)
     request.set_session(None)  # type: ignore[arg-type]
     return "ok"
 

@@ -8,7 +8,7 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPFound, exception_response
 from pyramid.response import FileResponse, Response
 
-from holdfast import Sessions
+from sessile import Sessions
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, folder, wsgi_app
 
 
@@ -126,8 +126,8 @@ ROUTES = {
 
 def make(sessions: Sessions, lazy: bool | None) -> Any:
     """Return the application with these sessions."""
-    config = Configurator(settings={"holdfast.sessions": sessions, "holdfast.lazy": lazy is not False})
-    config.include("holdfast.pyramid")
+    config = Configurator(settings={"sessile.sessions": sessions, "sessile.lazy": lazy is not False})
+    config.include("sessile.pyramid")
     for path, handle in ROUTES.items():
         config.add_route(path, f"/{path}")
         config.add_view(handle, route_name=path)

@@ -8,15 +8,15 @@ from typing import Any
 import quart
 from quart import Quart, Response, jsonify, request, websocket
 
-import holdfast.quart
-from holdfast import Sessions
-from holdfast.quart import load, session
+import sessile.quart
+from sessile import Sessions
+from sessile.quart import aload, session
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
 
 def verb(name: str) -> Any:
     async def handle() -> Any:
-        return jsonify(VERBS[name](await load(), request.args.to_dict()))
+        return jsonify(VERBS[name](await aload(), request.args.to_dict()))
 
     return handle
 
@@ -42,7 +42,7 @@ async def fail() -> Any:
 
 async def save_and_fail() -> Any:
     session["saved"] = True
-    await session.save()
+    await session.asave()
     raise RuntimeError("as asked for")
 
 
@@ -102,7 +102,7 @@ def thread() -> Any:
 
 
 async def talk() -> None:
-    session = await load()
+    session = await aload()
     if "begin" in websocket.args:
         session["begun"] = True
     await websocket.accept()
@@ -131,7 +131,7 @@ ROUTES = {
 def make(sessions: Sessions, lazy: bool | None) -> Quart:
     """Return the application with these sessions."""
     app = Quart(__name__)
-    holdfast.quart.init_app(app, sessions, lazy=bool(lazy))
+    sessile.quart.init_app(app, sessions, lazy=bool(lazy))
     for path, handle in ROUTES.items():
         app.add_url_rule(f"/{path}", path, handle)
     app.add_websocket("/socket", "socket", talk)

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 import sanic
 from sanic import HTTPResponse, Request, Sanic, Websocket
 
-import holdfast.sanic
-from holdfast import CookieOptions, Sessions
-from holdfast.sanic import load, session
+import sessile.sanic
+from sessile import CookieOptions, Sessions
+from sessile.sanic import aload, session
 from tests.integrations.common import CHUNK, FILE, VARIANTS, VERBS, Gate, converse, folder, sessions_of, the_variant
 
 
@@ -22,7 +22,7 @@ def query_of(request: Request) -> dict[str, str]:
 
 def verb(name: str) -> Any:
     async def handle(request: Request) -> HTTPResponse:
-        return sanic.json(VERBS[name](await load(request), query_of(request)))
+        return sanic.json(VERBS[name](await aload(request), query_of(request)))
 
     return handle
 
@@ -48,7 +48,7 @@ async def fail(request: Request) -> HTTPResponse:
 
 async def save_and_fail(request: Request) -> HTTPResponse:
     session(request)["saved"] = True
-    await session(request).save()
+    await session(request).asave()
     raise RuntimeError("as asked for")
 
 
@@ -107,7 +107,7 @@ async def clear_slot(request: Request) -> HTTPResponse:
 
 
 async def talk(request: Request, socket: Websocket) -> None:
-    found = await load(request)
+    found = await aload(request)
     async for message in socket:
         if message == "bye":
             break
@@ -137,7 +137,7 @@ def make(sessions: Sessions, lazy: bool | None) -> Sanic[Any, Any]:
     """Return the application with these sessions."""
     app = Sanic("site")
     app.config.update(ACCESS_LOG=False, MOTD=False)
-    holdfast.sanic.init_app(app, sessions, lazy=bool(lazy))
+    sessile.sanic.init_app(app, sessions, lazy=bool(lazy))
     for path, handle in ROUTES.items():
         app.add_route(handle, f"/{path}", ["GET", "HEAD"], name=path)
     app.add_websocket_route(talk, "/socket")

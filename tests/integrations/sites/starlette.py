@@ -12,16 +12,16 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-import holdfast.starlette
-from holdfast import Session, Sessions
+import sessile.starlette
+from sessile import Session, Sessions
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, asgi_app, converse, folder
 
-load = holdfast.starlette.load
+aload = sessile.starlette.aload
 
 
 def verb(name: str) -> Any:
     async def handle(request: Request) -> JSONResponse:
-        return JSONResponse(VERBS[name](await load(request), dict(request.query_params)))
+        return JSONResponse(VERBS[name](await aload(request), dict(request.query_params)))
 
     return handle
 
@@ -31,29 +31,29 @@ async def untouched(request: Request) -> PlainTextResponse:
 
 
 async def redirect(request: Request) -> RedirectResponse:
-    (await load(request))["from"] = "redirect"
+    (await aload(request))["from"] = "redirect"
     return RedirectResponse("all", 302)
 
 
 async def status(request: Request) -> PlainTextResponse:
-    (await load(request))["code"] = request.query_params["code"]
+    (await aload(request))["code"] = request.query_params["code"]
     return PlainTextResponse("page", int(request.query_params["code"]))
 
 
 async def fail(request: Request) -> PlainTextResponse:
-    (await load(request))["lost"] = True
+    (await aload(request))["lost"] = True
     raise RuntimeError("as asked for")
 
 
 async def save_and_fail(request: Request) -> PlainTextResponse:
-    session = await load(request)
+    session = await aload(request)
     session["saved"] = True
-    await session.save()
+    await session.asave()
     raise RuntimeError("as asked for")
 
 
 async def stream(request: Request) -> StreamingResponse:
-    session = await load(request)
+    session = await aload(request)
     session["stream"] = "begun"
 
     async def chunks(session: Session, path: str) -> Any:
@@ -69,7 +69,7 @@ async def stream(request: Request) -> StreamingResponse:
 
 
 async def endless(request: Request) -> StreamingResponse:
-    session = await load(request)
+    session = await aload(request)
 
     async def chunks() -> Any:
         yield CHUNK
@@ -83,12 +83,12 @@ async def endless(request: Request) -> StreamingResponse:
 
 
 async def file(request: Request) -> FileResponse:
-    (await load(request))["file"] = True
+    (await aload(request))["file"] = True
     return FileResponse(FILE)
 
 
 async def headers(request: Request) -> PlainTextResponse:
-    session, query = await load(request), request.query_params
+    session, query = await aload(request), request.query_params
     session.get(query["key"])
     if "value" in query:
         session[query["key"]] = query["value"]
@@ -98,7 +98,7 @@ async def headers(request: Request) -> PlainTextResponse:
 
 
 async def gate(request: Request) -> PlainTextResponse:
-    session, query = await load(request), request.query_params
+    session, query = await aload(request), request.query_params
     session.get("key")
     await Gate(query["name"], folder()).wait_async()
     if "key" in query:
@@ -114,13 +114,13 @@ def thread(request: Request) -> PlainTextResponse:
 
 
 async def clear_slot(request: Request) -> PlainTextResponse:
-    await load(request)
+    await aload(request)
     request.scope["session"] = None
     return PlainTextResponse("ok")
 
 
 async def talk(socket: WebSocket) -> None:
-    session = await load(socket)
+    session = await aload(socket)
     if "begin" in socket.query_params:
         session["begun"] = True
     await socket.accept()
@@ -152,7 +152,7 @@ ROUTES = {
 
 def make(sessions: Sessions, lazy: bool | None) -> Starlette:
     """Return the application with these sessions."""
-    middleware = Middleware(holdfast.starlette.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
+    middleware = Middleware(sessile.starlette.SessionMiddleware, sessions=sessions, lazy=bool(lazy))
     routes = [WebSocketRoute("/socket", talk), *(Route(f"/{path}", handle) for path, handle in ROUTES.items())]
     return Starlette(routes=routes, middleware=[middleware])
 

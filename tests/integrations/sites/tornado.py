@@ -12,8 +12,8 @@ from tornado.routing import PathMatches, Rule, RuleRouter
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 from tornado.websocket import WebSocketHandler
 
-from holdfast import Sessions
-from holdfast.tornado import SessionMixin
+from sessile import Sessions
+from sessile.tornado import SessionMixin
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, converse, each, folder
 
 
@@ -74,7 +74,7 @@ class SaveAndFail(Page):
     async def answer(self) -> None:
         session = await self.load_session()
         session["saved"] = True
-        await session.save()
+        await session.asave()
         raise RuntimeError("as asked for")
 
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-import holdfast.wsgi
-from holdfast import Session, Sessions
+import sessile.wsgi
+from sessile import Session, Sessions
 from tests.integrations.common import CHUNK, FILE, VERBS, Gate, folder, wsgi_app
 
 PLAIN = ("Content-Type", "text/plain; charset=utf-8")
@@ -102,7 +102,7 @@ def thread(environ: Any, query: dict[str, str], session: Session, start_response
 
 
 def clear_slot(environ: Any, query: dict[str, str], session: Session, start_response: Any) -> Any:
-    environ["holdfast.session"] = None
+    environ["sessile.session"] = None
     return page(start_response)
 
 
@@ -131,13 +131,13 @@ def application(environ: Any, start_response: Any) -> Any:
     if handle is None:
         return page(start_response, "404 Not Found", body=b"no such page")
     query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
-    body = handle(environ, query, environ.get("holdfast.session"), start_response)
+    body = handle(environ, query, environ.get("sessile.session"), start_response)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
 
 def make(sessions: Sessions, lazy: bool | None) -> Any:
     """Return the application with these sessions."""
-    return holdfast.wsgi.SessionMiddleware(application, sessions, lazy=lazy is not False)
+    return sessile.wsgi.SessionMiddleware(application, sessions, lazy=lazy is not False)
 
 
 app = wsgi_app(make)

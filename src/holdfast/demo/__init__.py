@@ -1,1 +1,0 @@
-"""The demonstration: a small ship chandler's shop that remembers its visitors. Start it with ``holdfast demo``."""

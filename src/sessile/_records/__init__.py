@@ -1,0 +1,1 @@
+"""What is stored: data and payload, tombstones, locks, and the cookie as it is stored."""

@@ -1,0 +1,1 @@
+"""The session object, and the pure rules of its life."""

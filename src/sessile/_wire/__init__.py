@@ -1,0 +1,1 @@
+"""What travels, as bytes: signatures, sealed ids, and who is believed about https."""

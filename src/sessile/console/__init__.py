@@ -1,0 +1,1 @@
+"""The operator's console: pages that list sessions and end them."""

@@ -1,0 +1,1 @@
+"""What `sessile check` and the console find weak in a configuration."""
