@@ -124,7 +124,9 @@ class Life(RuleBasedStateMachine):
         request.mine = {key: value for key, value in request.mine.items() if keep is True or (keep and key in keep)}
         if request.intent == "destroy":
             request.mine = {}
-        if (request.kept is False and request.intent == "keep") or keep is not True:
+        if request.intent == "regenerate" and not request.kept:
+            keep = False  # Of what is stored nothing lives on: it was given up before.
+        if request.intent != "regenerate" or keep is not True:
             request.kept = keep
         request.intent = "regenerate"
 
