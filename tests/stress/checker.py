@@ -254,13 +254,16 @@ def _lost_sessions(group: list[Operation], login: list[Operation], ended: float)
     """``group`` are the operations with one session id, ``login`` those of its login, which others ``ended``.
 
     A logout, or a new login, ends the old one as a whole. Who comes by an id that was renewed is sent on, and so may end
-    the id that follows it.
+    the id that follows it. An end whose answer was lost is asked for once more, and is then told that there was nothing left
+    to end: "gone" may have been its own doing.
     """
     renewed = {each.sid for each in login if each.op == "renew" or (each.may_renew and each.ends)}
     enders = [each for each in group if each.ends]
     enders += [each for each in login if each.op in ENDS_LOGIN or (each.ends and each.sid in renewed)]
-    ends = min((each.start for each in enders if each.may_have_written), default=inf)
-    ends = min(ends, ended)
+    may_have_ended = [
+        each.start for each in enders if each.may_have_written or (each.op in ENDS and each.outcome == "gone")
+    ]
+    ends = min([*may_have_ended, ended])
     for operation in group:
         if operation.outcome in ("none", "gone") and not operation.max_age and operation.end < ends:
             yield Fault("lost session", operation.id, "a session that nobody ended is gone")

@@ -161,6 +161,12 @@ def test_but_who_was_found_gone_stays_gone(history: History) -> None:
     assert history.add("logout", 2).none(4, 5).read(6, 7).faults() == ["undone logout"]
 
 
+@pytest.mark.parametrize("op", ["logout", "revoke", "password"])
+def test_an_end_that_was_asked_for_twice_may_have_been_told_that_it_came_too_late(history: History, op: str) -> None:
+    assert history.add(op, 2, 3, outcome="gone").none(4, 5).faults() == []
+    assert "lost session" in history.none(0, 1).faults()
+
+
 def test_a_session_that_nobody_ended_and_is_gone_is_found(history: History) -> None:
     history.none(2, 3)
     assert history.faults() == ["lost session"]
