@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,6 @@ from sybil.parsers.rest import DocTestParser
 
 
 def _in_a_folder_of_its_own(namespace: dict[str, Any]) -> None:
-    import gc
-    import os
-    import tempfile
-
     with warnings.catch_warnings():
         # What another test has left behind is no matter of an example.
         warnings.simplefilter("ignore")
@@ -33,9 +32,6 @@ def _in_a_folder_of_its_own(namespace: dict[str, Any]) -> None:
 
 
 def _back(namespace: dict[str, Any]) -> None:
-    import gc
-    import os
-
     folder, home = namespace["_folder"], namespace["_home"]
     namespace.clear()
     gc.collect()
@@ -74,5 +70,12 @@ _docstrings = Sybil(
 pytest_collect_file = (_pages + _docstrings).pytest()
 
 pytest_plugins = ["tests.fast"]
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected, a million objects, out of the sight of the garbage collector: it stays until the end."""
+    gc.collect()
+    gc.freeze()
+
 
 collect_ignore = [str(path) for path in Path(__file__).parent.glob("docs/hooks/*.py")]
